@@ -1,0 +1,106 @@
+/**
+ * Errors are part of the API: one class, and `code` from one closed union. Messages may change,
+ * codes may not. Every code has a heading in `docs/errors.md` that says when, why and what to do.
+ */
+
+/** What a caller can do about an error, named as in AEDB. */
+export type ErrorClass =
+  | "retryable"
+  | "conflict"
+  | "permission"
+  | "validation"
+  | "integrity"
+  | "unavailable";
+
+const classOfCode = {
+  aborted: "unavailable",
+  argument_invalid: "validation",
+  asynchronous_callback: "validation",
+  closed: "unavailable",
+  codec_failed: "validation",
+  conflict: "conflict",
+  core_failed: "integrity",
+  corruption: "integrity",
+  database_exists: "validation",
+  database_not_found: "unavailable",
+  disk_full: "unavailable",
+  durability_invalid: "validation",
+  format_newer: "unavailable",
+  format_older: "unavailable",
+  generation_lost: "integrity",
+  invariant_broken: "integrity",
+  key_invalid: "validation",
+  key_too_large: "validation",
+  keyspace_dropped: "validation",
+  keyspace_exists: "validation",
+  keyspace_not_found: "validation",
+  lock_held: "unavailable",
+  lock_invalid: "unavailable",
+  log_corrupt: "integrity",
+  memory_limit: "unavailable",
+  not_a_database: "validation",
+  option_unknown: "validation",
+  outcome_unknown: "unavailable",
+  overflow: "validation",
+  page_corrupt: "integrity",
+  poisoned: "unavailable",
+  read_only: "permission",
+  root_corrupt: "integrity",
+  root_superseded: "retryable",
+  seq_garbage_collected: "unavailable",
+  snapshot_expired: "retryable",
+  storage_failed: "unavailable",
+  storage_permission: "permission",
+  storage_read_only: "permission",
+  synchronous_unavailable: "validation",
+  target_exists: "validation",
+  transaction_closed: "validation",
+  transaction_too_large: "validation",
+  ttl_overflow: "validation",
+  underflow: "validation",
+  unordered_keyspace: "validation",
+  value_invalid: "validation",
+  value_too_large: "validation",
+} as const satisfies Record<string, ErrorClass>;
+
+export type ErrorCode = keyof typeof classOfCode;
+
+/** Every error code, in alphabetical order. */
+export const errorCodes: readonly ErrorCode[] = Object.keys(classOfCode) as ErrorCode[];
+
+/** Facts about an error as plain data: what was found, what was expected, where. */
+export type ErrorDetails = Readonly<Record<string, string | number | bigint | boolean | null>>;
+
+/**
+ * The one error class of CairnDB.
+ *
+ * `message` says what was done, what was found and what to do; `details` holds the same facts as
+ * data. Neither contains user keys or values.
+ */
+export class CairnError extends Error {
+  override readonly name: string = "CairnError";
+  readonly code: ErrorCode;
+  readonly class: ErrorClass;
+  readonly details: ErrorDetails;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: ErrorDetails } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.class = classOfCode[code];
+    this.details = options.details ?? {};
+  }
+
+  /** True when the same call may succeed if it is simply made again. */
+  get retryable(): boolean {
+    return this.class === "retryable" || this.class === "conflict";
+  }
+}
+
+/** True when `error` is a {@link CairnError}, optionally with the given code. */
+export function isCairnError(error: unknown, code?: ErrorCode): error is CairnError {
+  return error instanceof CairnError && (code === undefined || error.code === code);
+}
