@@ -61,7 +61,7 @@ const classOfCode = {
   unordered_keyspace: "validation",
   value_invalid: "validation",
   value_too_large: "validation",
-} as const satisfies Record<string, ErrorClass>;
+} as const;
 
 export type ErrorCode = keyof typeof classOfCode;
 
