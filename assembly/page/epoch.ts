@@ -1,0 +1,195 @@
+/**
+ * Epochs: copy on write, rollback, and when a page can be freed.
+ *
+ * Every envelope is an epoch. A page is changed in place only by the epoch that created it; any
+ * other is copied, and the old one is *superseded*. `commitEpoch` decides about superseded pages,
+ * `rollbackEpoch` forgets the new ones.
+ *
+ * A superseded page has a birth b and a death d (the epoch that replaced it). It is still needed if
+ * an epoch e with b <= e < d is pinned. Pins are few and sorted, and death is always now, so only
+ * the newest pin below d can matter: if it is >= b the page waits in that pin's list, otherwise it
+ * is freed at once. When a pin goes, its list is handed to the next older pin by the same rule. The
+ * published epoch, snapshots and the checkpoint that is being written are all just pins.
+ *
+ * A pin record is 24 bytes: u64 epoch, u32 references, u32 waiting (a list of id, birth).
+ */
+import { OUT_OF_MEMORY, TABLE_FULL } from "../errors";
+import { PAGE_BYTES, reserveTable } from "../memory";
+import { birthOf, giveFrame, idOf, markDirty, occupyFrame, takeFrame } from "./frame";
+import { formatPage } from "./header";
+import { freeList, lastFirst, lastSecond, popPair, pushPair } from "./list";
+import { giveSlot, pageDied, runFirst, takeRun, takeSlot } from "./slot";
+import { findPage, insertPage, removePage } from "./table";
+
+const PINS_MAX: u32 = 65536;
+
+let pins: usize = 0;
+let pinCount: u32 = 0;
+/** The epoch that changes are made in; between epochs, the last one. */
+export let epoch: u64 = 0;
+let born: usize = 0;
+let superseded: usize = 0;
+
+export function initializeEpochs(): i32 {
+  pins = reserveTable(<usize>24 * PINS_MAX);
+  return pins == 0 ? OUT_OF_MEMORY : 0;
+}
+
+export function beginEpoch(): void {
+  assert(born == 0 && superseded == 0, "epochs do not nest");
+  epoch++;
+}
+
+/** A new page of this epoch. */
+export function createPage(kind: u32, level: u32, tree: u32): usize {
+  const page = takeFrame();
+  adopt(page, takeSlot());
+  formatPage(page, kind, level, tree);
+  return page;
+}
+
+function adopt(page: usize, id: u64): void {
+  bearPage(page, id);
+  born = pushPair(born, id, 0);
+}
+
+/** Gives a frame to a page of this epoch whose id was reserved before. */
+export function bearPage(page: usize, id: u64): void {
+  occupyFrame(page, id, epoch, true);
+  insertPage(id, page);
+}
+
+/** Reserves ids in a row, at most `wanted`; how many. The first one is `runFirst`. */
+export function reserveRun(wanted: u32): u32 {
+  const count = takeRun(wanted);
+  for (let index: u32 = 0; index < count; index++) born = pushPair(born, runFirst + index, 0);
+  return count;
+}
+
+/** The page itself if this epoch created it, else a copy of it under a new id. */
+export function writable(page: usize): usize {
+  const birth = birthOf(page);
+  if (birth == epoch) {
+    markDirty(page);
+    return page;
+  }
+  const copy = takeFrame();
+  memory.copy(copy, page, PAGE_BYTES);
+  adopt(copy, takeSlot());
+  superseded = pushPair(superseded, idOf(page), birth);
+  return copy;
+}
+
+/** The page leaves its tree. Its birth is taken from the frame, or unknown (0) if not resident. */
+export function dropPage(id: u64): void {
+  const page = findPage(id);
+  superseded = pushPair(superseded, id, page == 0 ? 0 : birthOf(page));
+}
+
+/** Frees a page that nothing can reach. */
+function erase(id: u64): void {
+  const page = removePage(id);
+  if (page != 0) giveFrame(page);
+  giveSlot(id);
+}
+
+/** The index of the newest pin below `limit`, or -1. */
+function newestPinBelow(limit: u64): i32 {
+  let index = <i32>pinCount - 1;
+  while (index >= 0 && load<u64>(pins + <usize>index * 24) >= limit) index--;
+  return index;
+}
+
+/** Frees the page, or lets it wait for the newest pin below its death. */
+export function retire(id: u64, birth: u64, death: u64): void {
+  const index = newestPinBelow(death);
+  if (index >= 0) {
+    const pin = pins + <usize>index * 24;
+    if (load<u64>(pin) >= birth) {
+      store<u32>(pin, pushPair(load<u32>(pin, 12), id, birth), 12);
+      return;
+    }
+  }
+  erase(id);
+}
+
+/** The page is dead as of `death`; for subtrees that are reclaimed after their commit. */
+export function reclaimPage(id: u64, death: u64): void {
+  const page = findPage(id);
+  pageDied(id);
+  retire(id, page == 0 ? 0 : birthOf(page), death);
+}
+
+/** Makes the epoch's changes final. Superseded pages are dead from now on. */
+export function commitEpoch(): void {
+  while (superseded != 0) {
+    const id = lastFirst(superseded);
+    const birth = lastSecond(superseded);
+    superseded = popPair(superseded);
+    pageDied(id);
+    retire(id, birth, epoch);
+  }
+  freeList(born);
+  born = 0;
+}
+
+/** Forgets every page that the epoch created. Tree roots are restored by the caller. */
+export function rollbackEpoch(): void {
+  freeList(superseded);
+  superseded = 0;
+  while (born != 0) {
+    const id = lastFirst(born);
+    born = popPair(born);
+    pageDied(id);
+    erase(id);
+  }
+}
+
+/** Keeps every page that is reachable at `at`, which must be the newest epoch or pinned already. */
+export function pinEpoch(at: u64): i32 {
+  let index = newestPinBelow(at + 1);
+  if (index >= 0 && load<u64>(pins + <usize>index * 24) == at) {
+    const pin = pins + <usize>index * 24;
+    store<u32>(pin, load<u32>(pin, 8) + 1, 8);
+    return 0;
+  }
+  if (pinCount == PINS_MAX) return TABLE_FULL;
+  index++;
+  const pin = pins + <usize>index * 24;
+  memory.copy(pin + 24, pin, (<usize>pinCount - index) * 24);
+  pinCount++;
+  store<u64>(pin, at);
+  store<u32>(pin, 1, 8);
+  store<u32>(pin, 0, 12);
+  return 0;
+}
+
+export function unpinEpoch(at: u64): void {
+  const index = newestPinBelow(at + 1);
+  assert(index >= 0, "the epoch is pinned");
+  const pin = pins + <usize>index * 24;
+  assert(load<u64>(pin) == at, "the epoch is pinned");
+  const references = load<u32>(pin, 8) - 1;
+  store<u32>(pin, references, 8);
+  if (references > 0) return;
+  let waiting: usize = load<u32>(pin, 12);
+  pinCount--;
+  memory.copy(pin, pin + 24, (<usize>pinCount - index) * 24);
+  while (waiting != 0) {
+    const id = lastFirst(waiting);
+    const birth = lastSecond(waiting);
+    waiting = popPair(waiting);
+    retire(id, birth, at);
+  }
+}
+
+/** True if a pinned epoch e exists with from <= e < to. */
+export function isPinnedWithin(from: u64, to: u64): bool {
+  const index = newestPinBelow(to);
+  return index >= 0 && load<u64>(pins + <usize>index * 24) >= from;
+}
+
+/** The oldest pinned epoch; the newest epoch when nothing is pinned. */
+export function oldestPin(): u64 {
+  return pinCount == 0 ? epoch : load<u64>(pins);
+}

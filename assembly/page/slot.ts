@@ -1,0 +1,171 @@
+/**
+ * Where pages are born: slots of blobs that are not sealed yet, and the count of live pages in
+ * every blob. Slot 0 of a blob is its header, so that no page has id 0.
+ *
+ * A blob record is 16 bytes: u32 number, u32 live, u32 slots handed out, u32 in use.
+ */
+import { OUT_OF_MEMORY, TABLE_FULL } from "../errors";
+import { reserveTable } from "../memory";
+import { lastFirst, popPair, pushPair, freeList } from "./list";
+
+/** Slots of a blob: 32 MiB, the header among them. */
+export const SLOTS_PER_BLOB: u32 = 8192;
+
+const BLOB_BITS: u32 = 14;
+const BLOB_MASK: u32 = (1 << BLOB_BITS) - 1;
+
+let blobs: usize = 0;
+let blobCount: u32 = 0;
+/** Blob that pages are born in. */
+export let currentBlob: u32 = 1;
+let nextSlot: u32 = 1;
+/** Blobs from here on are not frozen: their slots may be used again. */
+export let openBlob: u32 = 1;
+let freeSlots: usize = 0;
+
+export function initializeSlots(firstBlob: u32): i32 {
+  blobs = reserveTable(<usize>16 << BLOB_BITS);
+  if (blobs == 0) return OUT_OF_MEMORY;
+  currentBlob = firstBlob;
+  openBlob = firstBlob;
+  nextSlot = 1;
+  return 0;
+}
+
+/** The record of a blob; made when there is none. Numbers are dense, so the low bits spread well. */
+export function blobRecord(number: u32): usize {
+  let index = number & BLOB_MASK;
+  while (true) {
+    const record = blobs + (<usize>index << 4);
+    if (load<u32>(record, 12) == 0) {
+      store<u32>(record, number);
+      store<u32>(record, 0, 4);
+      store<u32>(record, 0, 8);
+      store<u32>(record, 1, 12);
+      blobCount++;
+      return record;
+    }
+    if (load<u32>(record) == number) return record;
+    index = (index + 1) & BLOB_MASK;
+  }
+}
+
+/** Forgets blobs that no longer exist: all below `capacity` records are kept, `number` is removed. */
+export function forgetBlob(number: u32): void {
+  let index = number & BLOB_MASK;
+  while (true) {
+    const record = blobs + (<usize>index << 4);
+    if (load<u32>(record, 12) == 0) return;
+    if (load<u32>(record) == number) break;
+    index = (index + 1) & BLOB_MASK;
+  }
+  blobCount--;
+  let gap = index;
+  let next = (gap + 1) & BLOB_MASK;
+  while (true) {
+    const record = blobs + (<usize>next << 4);
+    if (load<u32>(record, 12) == 0) break;
+    const want = load<u32>(record) & BLOB_MASK;
+    if (((next - want) & BLOB_MASK) >= ((next - gap) & BLOB_MASK)) {
+      memory.copy(blobs + (<usize>gap << 4), record, 16);
+      gap = next;
+    }
+    next = (next + 1) & BLOB_MASK;
+  }
+  memory.fill(blobs + (<usize>gap << 4), 0, 16);
+}
+
+export function blobOf(id: u64): u32 {
+  return <u32>(id >>> 16);
+}
+
+/** TABLE_FULL when another blob could not be recorded; checked before every operation. */
+export function checkBlobRoom(): i32 {
+  return blobCount >= BLOB_MASK - 64 ? TABLE_FULL : 0;
+}
+
+function advanceBlob(): void {
+  currentBlob++;
+  nextSlot = 1;
+}
+
+/** An id for a new page. */
+export function takeSlot(): u64 {
+  let id: u64;
+  if (freeSlots != 0) {
+    id = lastFirst(freeSlots);
+    freeSlots = popPair(freeSlots);
+    const record = blobRecord(blobOf(id));
+    store<u32>(record, load<u32>(record, 4) + 1, 4);
+    return id;
+  }
+  if (nextSlot == SLOTS_PER_BLOB) advanceBlob();
+  id = (<u64>currentBlob << 16) | nextSlot++;
+  const record = blobRecord(currentBlob);
+  store<u32>(record, load<u32>(record, 4) + 1, 4);
+  store<u32>(record, nextSlot, 8);
+  return id;
+}
+
+/** Ids in a row, at most `wanted`; how many were left in the blob. The first id goes to `runFirst`. */
+export let runFirst: u64 = 0;
+export function takeRun(wanted: u32): u32 {
+  if (nextSlot == SLOTS_PER_BLOB) advanceBlob();
+  const count = min(wanted, SLOTS_PER_BLOB - nextSlot);
+  runFirst = (<u64>currentBlob << 16) | nextSlot;
+  nextSlot += count;
+  const record = blobRecord(currentBlob);
+  store<u32>(record, load<u32>(record, 4) + count, 4);
+  store<u32>(record, nextSlot, 8);
+  return count;
+}
+
+/** The page is no longer part of the newest version of its tree. */
+export function pageDied(id: u64): void {
+  const record = blobRecord(blobOf(id));
+  assert(load<u32>(record, 4) > 0, "a page dies once");
+  store<u32>(record, load<u32>(record, 4) - 1, 4);
+}
+
+/** Nothing can reach the page any more: its slot may be used again, if its blob is still open. */
+export function giveSlot(id: u64): void {
+  if (blobOf(id) >= openBlob) freeSlots = pushPair(freeSlots, id, 0);
+}
+
+/** Closes the open blobs; pages are born in a new one from here on. The last closed number. */
+export function freezeBlobs(): u32 {
+  const last = nextSlot == 1 ? currentBlob - 1 : currentBlob;
+  if (nextSlot > 1) advanceBlob();
+  openBlob = currentBlob;
+  freeList(freeSlots);
+  freeSlots = 0;
+  return last;
+}
+
+/** For opening: a blob of the manifest. */
+export function setBlob(number: u32, live: u32, slots: u32): void {
+  const record = blobRecord(number);
+  store<u32>(record, live, 4);
+  store<u32>(record, slots, 8);
+}
+
+/** Live pages of a blob, without making a record: 0 when there is none. */
+export function liveOf(number: u32): u32 {
+  let index = number & BLOB_MASK;
+  while (true) {
+    const record = blobs + (<usize>index << 4);
+    if (load<u32>(record, 12) == 0) return 0;
+    if (load<u32>(record) == number) return load<u32>(record, 4);
+    index = (index + 1) & BLOB_MASK;
+  }
+}
+
+export function slotsOf(number: u32): u32 {
+  let index = number & BLOB_MASK;
+  while (true) {
+    const record = blobs + (<usize>index << 4);
+    if (load<u32>(record, 12) == 0) return 0;
+    if (load<u32>(record) == number) return load<u32>(record, 8);
+    index = (index + 1) & BLOB_MASK;
+  }
+}
