@@ -1,0 +1,79 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+
+/** The raw exports that the arithmetic tests call: addresses and numbers only. */
+export interface Arithmetic {
+  readonly memory: WebAssembly.Memory;
+  readonly crc32c: (pointer: number, length: number, seed: number) => number;
+  readonly u256Add: (left: number, right: number, out: number) => number;
+  readonly u256AddEach: (left: number, right: number, out: number, count: number) => number;
+  readonly u256Compare: (left: number, right: number) => number;
+  readonly u256Divide: (left: number, right: number, out: number) => number;
+  readonly u256DivideRemainder: (
+    left: number,
+    right: number,
+    quotient: number,
+    remainder: number,
+  ) => number;
+  readonly u256FailedIndex: () => number;
+  readonly u256Multiply: (left: number, right: number, out: number) => number;
+  readonly u256MultiplyEach: (left: number, right: number, out: number, count: number) => number;
+  readonly u256ParseDecimal: (pointer: number, length: number, out: number) => number;
+  readonly u256ParseHex: (pointer: number, length: number, out: number) => number;
+  readonly u256PrintDecimal: (value: number, out: number) => number;
+  readonly u256PrintHex: (value: number, out: number) => number;
+  readonly u256Remainder: (left: number, right: number, out: number) => number;
+  readonly u256Subtract: (left: number, right: number, out: number) => number;
+  readonly u256SubtractEach: (left: number, right: number, out: number, count: number) => number;
+  readonly u256Sum: (values: number, count: number, out: number) => number;
+  readonly u256Transfer: (source: number, target: number, amount: number) => number;
+  readonly u256TransferEach: (
+    sources: number,
+    targets: number,
+    amounts: number,
+    count: number,
+  ) => number;
+}
+
+export const builds = ["release", "checked"] as const;
+export type Build = (typeof builds)[number];
+
+const root = new URL("../../", import.meta.url).pathname;
+const common = ["--config", "none", "--runtime", "stub", "--enable", "simd"];
+const optionsOf: Record<Build, readonly string[]> = {
+  release: ["-O3", "--converge", "--noAssert", "--use", "abort="],
+  checked: ["--debug"],
+};
+
+/** Compiles the arithmetic of the core and returns a fresh instance per call of the result. */
+export function compileArithmetic(build: Build): WebAssembly.Module {
+  const outFile = `${root}build/out/arithmetic-${build}-${process.pid}.wasm`;
+  execFileSync(process.execPath, [
+    `${root}node_modules/assemblyscript/bin/asc.js`,
+    `${root}test/core/arithmetic.entry.ts`,
+    ...common,
+    ...optionsOf[build],
+    "--exportStart",
+    "initialize",
+    "--outFile",
+    outFile,
+  ]);
+  const module = new WebAssembly.Module(readFileSync(outFile));
+  rmSync(outFile);
+  return module;
+}
+
+/** Address of memory that the core never uses: the instance's own, grown by `bytes`. */
+export function growBy(memory: WebAssembly.Memory, bytes: number): number {
+  return memory.grow(Math.ceil(bytes / 65536)) * 65536;
+}
+
+/** An initialised instance. An assertion of the checked build throws. */
+export function instantiate(module: WebAssembly.Module): Arithmetic {
+  const abort = (_message: number, _file: number, line: number, column: number): never => {
+    throw new Error(`assertion failed at line ${line}:${column}`);
+  };
+  const { exports } = new WebAssembly.Instance(module, { env: { abort } });
+  (exports.initialize as () => void)();
+  return exports as unknown as Arithmetic;
+}
