@@ -1,0 +1,100 @@
+import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { attempt, attemptIfExists } from "./failure.ts";
+import { OpenFile } from "./open-file.ts";
+
+/** Mode of every folder of a database: its user only. */
+const folderMode = 0o700;
+
+/** Ends the names of files that are not finished; the next exclusive opener removes them. */
+export const stagedSuffix = ".staged";
+
+/** One folder of a database, open so that its names can be made durable. */
+export class Folder {
+  readonly path: string;
+  #handle: OpenFile | undefined;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Creates the folder and those above it, each durable with its name. */
+  create(): void {
+    const first = attempt("create folder", this.path, () =>
+      mkdirSync(this.path, { recursive: true, mode: folderMode }),
+    );
+    if (first === undefined) return;
+    const top = dirname(first);
+    let parent = dirname(this.path);
+    while (true) {
+      syncFolder(parent);
+      if (parent === top || parent === dirname(parent)) return;
+      parent = dirname(parent);
+    }
+  }
+
+  /** Names in the folder, in any order; none when it does not exist. */
+  names(): string[] {
+    return attemptIfExists("list", this.path, () => readdirSync(this.path)) ?? [];
+  }
+
+  /** Bytes in all files of the folder. */
+  usedBytes(): number {
+    let bytes = 0;
+    for (const name of this.names()) {
+      const path = this.file(name);
+      bytes += attemptIfExists("look at", path, () => statSync(path).size) ?? 0;
+    }
+    return bytes;
+  }
+
+  /** Gives a finished file its name. The caller makes the name durable. */
+  rename(from: string, to: string): void {
+    attempt("rename", this.file(from), () => renameSync(this.file(from), this.file(to)));
+  }
+
+  /** True when there was such a file. */
+  remove(name: string): boolean {
+    const path = this.file(name);
+    const removed = attemptIfExists("remove", path, () => {
+      unlinkSync(path);
+      return true;
+    });
+    return removed ?? false;
+  }
+
+  removeStaged(): void {
+    for (const name of this.names()) if (name.endsWith(stagedSuffix)) this.remove(name);
+  }
+
+  syncSync(): void {
+    this.#open().fullSyncSync();
+  }
+
+  sync(): Promise<void> {
+    return this.#open().fullSync();
+  }
+
+  close(): void {
+    this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  #open(): OpenFile {
+    this.#handle ??= new OpenFile(this.path, "r");
+    return this.#handle;
+  }
+}
+
+function syncFolder(path: string): void {
+  const handle = new OpenFile(path, "r");
+  try {
+    handle.fullSyncSync();
+  } finally {
+    handle.close();
+  }
+}
