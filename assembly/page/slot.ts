@@ -169,3 +169,19 @@ export function slotsOf(number: u32): u32 {
     index = (index + 1) & BLOB_MASK;
   }
 }
+
+/** For checks: counts a page that was met on a walk, in the bits above "in use". */
+export function seePage(id: u64): void {
+  const record = blobRecord(blobOf(id));
+  store<u32>(record, load<u32>(record, 12) + 2, 12);
+}
+/** Pages of the blob that the walks have met since `clearSeen`. */
+export function seenOf(number: u32): u32 {
+  return liveOf(number) == 0 && slotsOf(number) == 0 ? 0 : load<u32>(blobRecord(number), 12) >>> 1;
+}
+export function clearSeen(): void {
+  for (let index: u32 = 0; index <= BLOB_MASK; index++) {
+    const record = blobs + (<usize>index << 4);
+    store<u32>(record, load<u32>(record, 12) & 1, 12);
+  }
+}
