@@ -1,5 +1,5 @@
 import { CairnError } from "../errors.ts";
-import type { AccessMode } from "./port.ts";
+import { type AccessMode, type Claim, rootBytes } from "./port.ts";
 
 /** What a storage may do at the moment; its log, blobs and root ask before they do it. */
 export class Access {
@@ -50,3 +50,16 @@ const blobName = /^[a-z0-9-]+$/;
 export function requireBlobName(operation: string, name: string): void {
   if (!blobName.test(name)) throw forbidden(operation, `the name "${name}"`, "[a-z0-9-]+");
 }
+
+export function requireRootBytes(bytes: Uint8Array): void {
+  if (bytes.byteLength === rootBytes) return;
+  throw forbidden("write the root", `${bytes.byteLength} bytes`, `${rootBytes}`);
+}
+
+/** A claim to read: no lock, no generation, nothing to lose. */
+export const readOnlyClaim: Claim = {
+  mode: "read-only",
+  generation: 0,
+  check() {},
+  release() {},
+};

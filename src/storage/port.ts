@@ -12,7 +12,10 @@
  *   it may point into Wasm memory, which moves. An adapter that writes later copies first.
  * - A `Uint8Array` to read `into` stays valid until the promise settles.
  * - Failures are `CairnError`s: `disk_full`, `storage_read_only`, `storage_permission`, else
- *   `storage_failed`, with the adapter's own error as `cause`. A short write is a failure.
+ *   `storage_failed`, with the adapter's own error as `cause`. A short write is a failure. A name
+ *   that is missing, or taken, is `storage_failed` with `details.errno` `ENOENT` or `EEXIST`.
+ * - Before `acquire` and after `close` everything is `closed`; a change under a read-only claim is
+ *   `read_only`; what the port forbids (an append past the end, a bad name) `invariant_broken`.
  */
 export type Awaitable<T> = T | Promise<T>;
 
@@ -75,6 +78,7 @@ export interface LogStorage {
   syncSync(segment: number): void;
   /** Bytes read; fewer than asked only at the end of the segment. */
   read(segment: number, at: number, into: Uint8Array): Awaitable<number>;
+  /** After a power failure, any of them may be there again. One that is missing is no error. */
   remove(segments: readonly number[]): Awaitable<void>;
 }
 
@@ -100,15 +104,18 @@ export interface BlobStorage {
   size(name: string): Awaitable<number>;
   /** Names of sealed blobs, in any order. */
   list(): Awaitable<string[]>;
-  /** Deletes sealed blobs; a name that does not exist is not an error. */
+  /** Deletes sealed blobs. After a power failure, any may be there again. A missing one is no error. */
   remove(names: readonly string[]): Awaitable<void>;
 }
 
 /** Two slots of {@link rootBytes} bytes; record number n lives in slot n % 2. */
 export interface RootStorage {
-  /** Both slots' bytes as they are on the medium. Undefined when there is no database here. */
+  /**
+   * Both slots' bytes as they are on the medium, zeros where it lacks some. Undefined when there is
+   * no database here.
+   */
   read(): Awaitable<readonly [Uint8Array, Uint8Array] | undefined>;
-  /** Creates both slots with these bytes, atomically and durably. Fails if a root exists. */
+  /** Creates both slots with these bytes, atomically and durably; else `database_exists`. */
   create(bytes: Uint8Array): Awaitable<void>;
   /**
    * Replaces the slot of record `expected - 1` by record `expected + 1`, durably. Stores with a
@@ -128,7 +135,8 @@ export interface Storage {
   /**
    * Takes the right to read or write. Creates the place itself (the folder) only when `create` is
    * set. An exclusive claim fails with `lock_held` while any live process holds one, or when it
-   * cannot be told that the holder is dead.
+   * cannot be told that the holder is dead. Without `create`, `database_not_found` when there is
+   * no such place.
    */
   acquire(mode: AccessMode, options: { create: boolean }): Promise<Claim>;
   /** Who holds the exclusive claim, if anybody does. Takes no lock. */
@@ -138,6 +146,9 @@ export interface Storage {
   readonly root: RootStorage;
   /** Bytes in use on the medium. */
   usedBytes(): Awaitable<number>;
-  /** Closes every handle. The claim is released separately, after this. */
+  /**
+   * Closes every handle and gives up what is unfinished: staged blobs, segments created ahead. The
+   * claim is released separately, after this.
+   */
   close(): Awaitable<void>;
 }

@@ -1,5 +1,5 @@
 import { CairnError } from "../../errors.ts";
-import { Access } from "../access.ts";
+import { Access, readOnlyClaim } from "../access.ts";
 import type {
   AccessMode,
   Awaitable,
@@ -126,5 +126,3 @@ class MemoryClaim implements Claim {
     });
   }
 }
-
-const readOnlyClaim: Claim = { mode: "read-only", generation: 0, check() {}, release() {} };

@@ -1,6 +1,6 @@
 import { CairnError } from "../../errors.ts";
-import { type Access, forbidden } from "../access.ts";
-import { type Awaitable, type RootStorage, rootBytes } from "../port.ts";
+import { type Access, forbidden, requireRootBytes } from "../access.ts";
+import type { Awaitable, RootStorage } from "../port.ts";
 import type { Answers } from "./answers.ts";
 import type { MemoryMedium } from "./medium.ts";
 
@@ -53,9 +53,4 @@ export class MemoryRoot implements RootStorage {
     root[record % 2].set(bytes);
     return "ok";
   }
-}
-
-function requireRootBytes(bytes: Uint8Array): void {
-  if (bytes.byteLength === rootBytes) return;
-  throw forbidden("write the root", `${bytes.byteLength} bytes`, `${rootBytes}`);
 }

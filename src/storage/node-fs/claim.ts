@@ -73,14 +73,6 @@ class ExclusiveClaim implements Claim {
   }
 }
 
-/** A claim to read: no lock, no file, no generation. */
-export const readOnlyClaim: Claim = {
-  mode: "read-only",
-  generation: 0,
-  check() {},
-  release() {},
-};
-
 /** Who holds the database in folder `path` for writing. */
 export async function findHolder(path: string): Promise<LockHolder | undefined> {
   const record = await heldClaim(new NodeLockFolder(path, randomId()));

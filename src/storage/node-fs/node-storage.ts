@@ -1,10 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { CairnError } from "../../errors.ts";
-import { Access } from "../access.ts";
+import { Access, readOnlyClaim } from "../access.ts";
 import type { AccessMode, Claim, LockHolder, Storage, StorageCapabilities } from "../port.ts";
 import { NodeBlobs } from "./blobs.ts";
-import { claimExclusively, findHolder, readOnlyClaim } from "./claim.ts";
+import { claimExclusively, findHolder } from "./claim.ts";
 import { errnoOf, storageFailure } from "./failure.ts";
 import { Folder } from "./folder.ts";
 import { NodeLog } from "./log.ts";

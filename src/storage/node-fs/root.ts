@@ -10,7 +10,7 @@
  */
 import { linkSync } from "node:fs";
 import { CairnError } from "../../errors.ts";
-import { type Access, forbidden } from "../access.ts";
+import { type Access, forbidden, requireRootBytes } from "../access.ts";
 import { type RootStorage, rootBytes } from "../port.ts";
 import { attemptIfExists, errnoOf, storageFailure } from "./failure.ts";
 import { type Folder, stagedSuffix } from "./folder.ts";
@@ -106,9 +106,4 @@ export class NodeRoot implements RootStorage {
     this.#file = attemptIfExists("open", path, () => new OpenFile(path, flags));
     return this.#file;
   }
-}
-
-function requireRootBytes(bytes: Uint8Array): void {
-  if (bytes.byteLength === rootBytes) return;
-  throw forbidden("write the root", `${bytes.byteLength} bytes`, `${rootBytes}`);
 }
