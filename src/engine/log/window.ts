@@ -1,0 +1,53 @@
+/** A view on one stretch of one segment that is read in large pieces and moves forwards. */
+import type { LogStorage } from "../../storage/port.ts";
+import { type Steps, wait } from "../steps.ts";
+
+/**
+ * `bytes` holds the segment from `start` on, `length` bytes of it; `view` and `words` cover the
+ * same memory. All three are replaced when a piece larger than the window is asked for.
+ */
+export class LogWindow {
+  bytes: Uint8Array;
+  view: DataView;
+  start = 0;
+  length = 0;
+  readonly #log: LogStorage;
+  #segment = -1;
+
+  constructor(log: LogStorage, windowBytes: number) {
+    this.#log = log;
+    this.bytes = new Uint8Array(windowBytes);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** True when `count` bytes at `at` are in the window. */
+  holds(segment: number, at: number, count: number): boolean {
+    return segment === this.#segment && at >= this.start && at + count <= this.start + this.length;
+  }
+
+  /**
+   * Brings `count` bytes at `at` into the window, and more of what follows up to `end`. Answers how
+   * many of them are there: fewer only when the segment is shorter than that.
+   */
+  *load(segment: number, at: number, count: number, end: number): Steps<number> {
+    if (this.holds(segment, at, count)) return count;
+    if (count > this.bytes.length) {
+      this.bytes = new Uint8Array(count);
+      this.view = new DataView(this.bytes.buffer);
+    }
+    // A failed read must not leave the bytes of one place under the name of another.
+    this.forget();
+    const into = this.bytes.subarray(0, Math.min(this.bytes.length, Math.max(end - at, count)));
+    const read = yield* wait(this.#log.read(segment, at, into));
+    this.#segment = segment;
+    this.start = at;
+    this.length = read;
+    return Math.min(read, count);
+  }
+
+  /** Drops what was read: the next `load` asks the storage again. */
+  forget(): void {
+    this.#segment = -1;
+    this.length = 0;
+  }
+}
