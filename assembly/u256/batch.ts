@@ -61,7 +61,7 @@ export function u256TransferEach(sources: usize, targets: usize, amounts: usize,
 
 /** out = the sum of `count` values, zero for none; 0 or OVERFLOW (of the whole: no index). */
 export function u256Sum(values: usize, count: u32, out: usize): i32 {
-  assertRange(values, <usize>count * U256_BYTES);
+  assertRange(values, <u64>count * U256_BYTES);
   let sum0: u64 = 0;
   let sum1: u64 = 0;
   let sum2: u64 = 0;
@@ -94,10 +94,10 @@ function fail(index: u32, status: i32): i32 {
 }
 
 function assertColumns(first: usize, second: usize, third: usize, count: u32): void {
+  assertRange(first, <u64>count * U256_BYTES);
+  assertRange(second, <u64>count * U256_BYTES);
+  assertRange(third, <u64>count * U256_BYTES);
   const length = <usize>count * U256_BYTES;
-  assertRange(first, length);
-  assertRange(second, length);
-  assertRange(third, length);
   assertSameOrApart(first, second, length);
   assertSameOrApart(first, third, length);
   assertSameOrApart(second, third, length);

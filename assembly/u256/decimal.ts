@@ -29,7 +29,6 @@ export function u256ParseDecimal(pointer: usize, length: usize, out: usize): i32
     if (<u32>load<u8>(at) - ZERO > 9) return TEXT_INVALID;
   }
   while (pointer < end - 1 && load<u8>(pointer) == ZERO) pointer++;
-  if (end - pointer > U256_DECIMAL_BYTES) return OVERFLOW;
 
   U256.at(digits).set(0, 0, 0, 0);
   let used = 0;

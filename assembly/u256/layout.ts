@@ -41,12 +41,9 @@ export class U256 {
 }
 
 /** Stops the checked build unless `length` bytes at `pointer` can be data; nothing in release. */
-export function assertRange(pointer: usize, length: usize): void {
+export function assertRange(pointer: usize, length: u64): void {
   assert(pointer >= MEMORY_START, "u256: null or unset address");
-  assert(
-    <u64>pointer + <u64>length <= (<u64>memory.size()) << 16,
-    "u256: address outside the memory",
-  );
+  assert(<u64>pointer + length <= (<u64>memory.size()) << 16, "u256: address outside the memory");
 }
 
 /** Two columns may be one and the same or lie apart; an overlap would be read half written. */

@@ -45,8 +45,8 @@ const optionsOf: Record<Build, readonly string[]> = {
   checked: ["--debug"],
 };
 
-/** Compiles the arithmetic of the core and returns a fresh instance per call of the result. */
-export function compileArithmetic(build: Build): WebAssembly.Module {
+/** The compiled core. */
+export function coreModule(build: Build): WebAssembly.Module {
   const outFile = `${root}build/out/arithmetic-${build}-${process.pid}.wasm`;
   execFileSync(process.execPath, [
     `${root}node_modules/assemblyscript/bin/asc.js`,

@@ -1,12 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  type Arithmetic,
-  builds,
-  compileArithmetic,
-  growBy,
-  instantiate,
-} from "../core/arithmetic.ts";
+import { type Arithmetic, builds, coreModule, growBy, instantiate } from "../core/arithmetic.ts";
 import { registersOf, sampleBytes } from "./reference.ts";
 
 const MIB = 1 << 20;
@@ -42,7 +36,7 @@ describe.each(builds)("crc32c in the %s build", (build) => {
   let memory: Uint8Array;
 
   beforeAll(() => {
-    core = instantiate(compileArithmetic(build));
+    core = instantiate(coreModule(build));
     area = growBy(core.memory, AREA_BYTES);
     memory = new Uint8Array(core.memory.buffer);
   });

@@ -1,12 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  type Arithmetic,
-  builds,
-  compileArithmetic,
-  growBy,
-  instantiate,
-} from "../core/arithmetic.ts";
+import { type Arithmetic, builds, coreModule, growBy, instantiate } from "../core/arithmetic.ts";
 import { edges, MAX, nearProductLimit, readU256, u256, writeU256 } from "./values.ts";
 
 const OVERFLOW = -20;
@@ -36,7 +30,7 @@ describe.each(builds)("u256 in the %s build", (build) => {
   let other: number;
 
   beforeAll(() => {
-    core = instantiate(compileArithmetic(build));
+    core = instantiate(coreModule(build));
     // An odd address: operands lie in rows, at any alignment.
     left = growBy(core.memory, 65_536) + 3;
     right = left + 32;

@@ -1,12 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  type Arithmetic,
-  builds,
-  compileArithmetic,
-  growBy,
-  instantiate,
-} from "../core/arithmetic.ts";
+import { type Arithmetic, builds, coreModule, growBy, instantiate } from "../core/arithmetic.ts";
 import { MAX, readU256, u256, writeU256 } from "./values.ts";
 
 const OVERFLOW = -20;
@@ -41,7 +35,7 @@ describe.each(builds)("u256 batches in the %s build", (build) => {
   let third: number;
 
   beforeAll(() => {
-    core = instantiate(compileArithmetic(build));
+    core = instantiate(coreModule(build));
     first = growBy(core.memory, 65_536) + 5;
     second = first + COLUMN_BYTES;
     third = second + COLUMN_BYTES;

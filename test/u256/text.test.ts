@@ -1,12 +1,6 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  type Arithmetic,
-  builds,
-  compileArithmetic,
-  growBy,
-  instantiate,
-} from "../core/arithmetic.ts";
+import { type Arithmetic, builds, coreModule, growBy, instantiate } from "../core/arithmetic.ts";
 import { edges, MAX, readU256, u256, writeU256 } from "./values.ts";
 
 const OVERFLOW = -20;
@@ -21,7 +15,7 @@ describe.each(builds)("u256 text in the %s build", (build) => {
   let text: number;
 
   beforeAll(() => {
-    core = instantiate(compileArithmetic(build));
+    core = instantiate(coreModule(build));
     value = growBy(core.memory, 65_536) + 1;
     text = value + 37;
     memory = new Uint8Array(core.memory.buffer);
