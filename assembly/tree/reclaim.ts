@@ -15,6 +15,7 @@ import {
   KIND_DIRECTORY,
   KIND_LEAF,
   countOf,
+  depthOf,
   kindOf,
   loadId,
 } from "../page/header";
@@ -22,7 +23,7 @@ import { lastFirst, lastSecond, popPair, pushPair } from "../page/list";
 import { RECORD_EXPIRES, RECORD_OVERFLOW, tailAt } from "../page/slotted";
 import { findPage } from "../page/table";
 import { bucketNext, reclaimBucket } from "../hash/bucket";
-import { DIRECTORY_ENTRIES, entryAt } from "../hash/directory";
+import { DIRECTORY_DEPTH_MAX, DIRECTORY_ENTRIES, entryAt, isDirectoryAt } from "../hash/directory";
 import { overflowOf } from "./tree";
 
 /** The subtree may hold overflow values, so its leaves must be read. */
@@ -104,7 +105,11 @@ function pushChildren(page: usize, item: u64, death: u64): void {
     let previous: u64 = 0;
     for (let index: u32 = 0; index < DIRECTORY_ENTRIES; index++) {
       const child = entryAt(page, index);
-      if (child != 0 && child != previous) push(child | HASHED | overflow, death);
+      if (child != 0 && child != previous) {
+        // A bucket needs to be read only if it can have a chain.
+        const read = isDirectoryAt(page, index) || depthOf(page) == DIRECTORY_DEPTH_MAX;
+        push(child | (read ? HASHED : 0) | overflow, death);
+      }
       previous = child;
     }
   } else if (kind == KIND_BUCKET) {

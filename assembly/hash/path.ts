@@ -1,0 +1,194 @@
+/**
+ * The way from a root to the pages that a hash belongs to: directories, then a bucket, which may be
+ * the first of a chain. Everything a change will touch is found first, without changing anything;
+ * then the path is made writable, top down, which can neither miss nor fail.
+ */
+import { CORRUPT } from "../errors";
+import { miss } from "../btree/path";
+import { dropPage, writable } from "../page/epoch";
+import { idOf } from "../page/frame";
+import {
+  KIND_BUCKET,
+  KIND_DIRECTORY,
+  countOf,
+  depthOf,
+  hashOf,
+  kindOf,
+} from "../page/header";
+import { REASON_BOUNDS, REASON_HASH, REASON_KIND, corrupt } from "../page/image";
+import { findPage } from "../page/table";
+import { setRoot } from "../tree/tree";
+import { DEPTH_MAX, bucketFind, bucketNext, prefixBits, setBucketNext, tagOf } from "./bucket";
+import {
+  DIRECTORY_BITS,
+  DIRECTORY_DEPTH_MAX,
+  entryAt,
+  entryCount,
+  entryIndex,
+  setEntries,
+} from "./directory";
+
+/**
+ * Pages of a chain, at most: thousands of keys with equal hashes, which do not come about by chance.
+ * The bound keeps a change within the frames that are reserved for it.
+ */
+export const CHAIN_PAGES_MAX: u32 = 128;
+
+const directories: usize = memory.data(8 * 4, 16);
+const chain: usize = memory.data(128 * 4, 16);
+/** Directories on the path. */
+export let height: u32 = 0;
+/** Pages of the chain that were looked at; 0 when the tree has no bucket for the hash. */
+export let chainLength: u32 = 0;
+/** Which page of the chain holds the key, and where. Valid after `findKey` has returned 1. */
+export let foundPage: u32 = 0;
+export let foundIndex: u32 = 0;
+
+export function directoryOnPath(level: u32): usize {
+  return load<u32>(directories + (<usize>level << 2));
+}
+export function lastDirectory(): usize {
+  return load<u32>(directories + (<usize>(height - 1) << 2));
+}
+export function pushDirectory(page: usize): void {
+  store<u32>(directories + (<usize>height << 2), page);
+  height++;
+}
+export function popDirectory(): void {
+  height--;
+}
+export function chainPage(index: u32): usize {
+  return load<u32>(chain + (<usize>index << 2));
+}
+function pushChain(page: usize): void {
+  store<u32>(chain + (<usize>chainLength << 2), page);
+  chainLength++;
+}
+/** Makes a page the first, and so far the only one, of the chain. */
+export function startChain(page: usize): void {
+  chainLength = 0;
+  pushChain(page);
+}
+export function clearPath(): void {
+  height = 0;
+  chainLength = 0;
+}
+
+/** 0 if a directory is what the bits that lead to it promise. */
+export function checkDirectory(page: usize, id: u64, hash: u64, depth: u32): i32 {
+  if (depthOf(page) != depth || depth > DIRECTORY_DEPTH_MAX) return corrupt(id, REASON_HASH);
+  return hashOf(page) == prefixBits(hash, depth) ? 0 : corrupt(id, REASON_HASH);
+}
+
+/** 0 if a bucket, found where `depth` bits were used, is one for that hash. */
+export function checkBucket(page: usize, id: u64, hash: u64, depth: u32): i32 {
+  if (kindOf(page) != KIND_BUCKET) return corrupt(id, REASON_KIND);
+  const bits = depthOf(page);
+  if (bits > depth || bits + DIRECTORY_BITS <= depth) return corrupt(id, REASON_HASH);
+  return hashOf(page) == prefixBits(hash, bits) ? 0 : corrupt(id, REASON_HASH);
+}
+
+/** Finds the bucket of a hash below page `root`: 1, 0 when there is none, PAGE_MISS or CORRUPT. */
+export function descend(root: u64, hash: u64): i32 {
+  let id = root;
+  let depth: u32 = 0;
+  clearPath();
+  while (true) {
+    const page = findPage(id);
+    if (page == 0) return miss(id);
+    if (kindOf(page) != KIND_DIRECTORY) {
+      if (checkBucket(page, id, hash, depth) < 0) return CORRUPT;
+      pushChain(page);
+      return 1;
+    }
+    if (checkDirectory(page, id, hash, depth) < 0) return CORRUPT;
+    pushDirectory(page);
+    id = entryAt(page, entryIndex(hash, depth));
+    if (id == 0) return 0;
+    depth += DIRECTORY_BITS;
+  }
+}
+
+/** The next page of a chain: 1, 0 at its end, PAGE_MISS or CORRUPT. */
+export function descendChain(): i32 {
+  const page = chainPage(chainLength - 1);
+  const id = bucketNext(page);
+  if (id == 0) return 0;
+  if (chainLength == CHAIN_PAGES_MAX) return corrupt(id, REASON_BOUNDS);
+  const next = findPage(id);
+  if (next == 0) return miss(id);
+  if (depthOf(next) != DEPTH_MAX) return corrupt(id, REASON_HASH);
+  if (checkBucket(next, id, hashOf(page), DEPTH_MAX) < 0) return CORRUPT;
+  pushChain(next);
+  return 1;
+}
+
+/** Looks for the key in the bucket and its chain: 1, 0 when it is not there, PAGE_MISS or CORRUPT. */
+export function findKey(key: usize, keyLength: u32, hash: u64): i32 {
+  const tag = tagOf(hash);
+  while (true) {
+    const found = bucketFind(chainPage(chainLength - 1), key, keyLength, tag);
+    if (found >= 0) {
+      foundPage = chainLength - 1;
+      foundIndex = <u32>found;
+      return 1;
+    }
+    const more = descendChain();
+    if (more <= 0) return more;
+  }
+}
+
+/** Copies the directories of the path that other epochs may see. */
+export function makePathWritable(tree: usize): void {
+  for (let level: u32 = 0; level < height; level++) {
+    const page = directoryOnPath(level);
+    const copy = writable(page);
+    if (copy == page) continue;
+    store<u32>(directories + (<usize>level << 2), copy);
+    linkDirectory(tree, level, idOf(copy));
+  }
+}
+
+/** Copies pages 0 to `last` of the chain. The path above is writable. */
+export function makeChainWritable(tree: usize, last: u32): void {
+  for (let index: u32 = 0; index <= last; index++) {
+    const page = chainPage(index);
+    const copy = writable(page);
+    if (copy == page) continue;
+    store<u32>(chain + (<usize>index << 2), copy);
+    if (index == 0) linkBucket(tree, copy, idOf(copy));
+    else setBucketNext(chainPage(index - 1), idOf(copy));
+  }
+}
+
+/** Lets the place of the directory at `level` of the path lead to `id`. */
+export function linkDirectory(tree: usize, level: u32, id: u64): void {
+  if (level == 0) {
+    setRoot(tree, id);
+    return;
+  }
+  const parent = directoryOnPath(level - 1);
+  const index = entryIndex(hashOf(directoryOnPath(level)), depthOf(parent));
+  setEntries(parent, index, 1, id, id != 0);
+}
+
+/** Lets the place of a bucket below the last directory of the path lead to `id`. */
+export function linkBucket(tree: usize, bucket: usize, id: u64): void {
+  if (height == 0) {
+    setRoot(tree, id);
+    return;
+  }
+  const parent = lastDirectory();
+  const depth = depthOf(parent);
+  const first = entryIndex(hashOf(bucket), depth);
+  setEntries(parent, first, entryCount(depthOf(bucket), depth), id, false);
+}
+
+/** Drops the directories at the end of the path that lead nowhere any more. */
+export function dropEmptyDirectories(tree: usize): void {
+  while (height > 0 && countOf(lastDirectory()) == 0) {
+    dropPage(idOf(lastDirectory()));
+    linkDirectory(tree, height - 1, 0);
+    popDirectory();
+  }
+}
