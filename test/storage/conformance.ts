@@ -189,7 +189,7 @@ export function conformance(name: string, makePlace: () => Place): void {
         await staged.write(0, bytesOf(70_000));
         await staged.sealAsync();
         const read = await readAll(70_000, (into) => storage.blobs.read("a", 0, into));
-        expect(read).toEqual(bytesOf(70_000));
+        expect(Buffer.compare(read, bytesOf(70_000))).toBe(0);
       });
 
       test("writes in any order, with zeros between", async () => {
@@ -201,10 +201,11 @@ export function conformance(name: string, makePlace: () => Place): void {
         expected.set(bytesOf(20, 5));
         expected.set(bytesOf(3), 5);
         expected.set(bytesOf(10), 200_000);
-        expect(await readAll(200_010, (into) => staged.read(0, into))).toEqual(expected);
+        const open = await readAll(200_010, (into) => staged.read(0, into));
+        expect(Buffer.compare(open, expected)).toBe(0);
         await staged.seal();
         const read = await readAll(200_010, (into) => storage.blobs.read("a", 0, into));
-        expect(read).toEqual(expected);
+        expect(Buffer.compare(read, expected)).toBe(0);
       });
 
       test("reads fewer bytes only at the end, staged and sealed", async () => {

@@ -305,7 +305,10 @@ class FaultLog implements LogStorage {
   }
 
   syncSync(segment: number): void {
-    if (!this.#core.sync) return this.#inner.syncSync(segment);
+    if (!this.#core.sync) {
+      this.#inner.syncSync(segment);
+      return;
+    }
     const before = this.#core.writesTo(segment);
     this.#core.call(
       `sync segment ${segment}`,
