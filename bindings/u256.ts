@@ -81,9 +81,9 @@ export function readU256(view: DataView, offset: number): bigint {
  *
  * For one operation on two bigints JavaScript's operators are faster: a crossing costs 30 to 90 ns
  * per value, the operation 4 to 90. These forms are here to give exactly the core's results. What
- * pays is the forms over columns: `Uint8Array`s of 32 bytes per value. A failed batch throws with the `index` of the element in
- * `details`, and no column is changed. All operands pass through the core's input area, so nothing
- * else may rest there during a call.
+ * pays is the forms over columns, `Uint8Array`s of 32 bytes per value. A failed batch throws with
+ * the `index` of the element in `details`, and no column is changed. All operands pass through the
+ * core's input area, so nothing else may rest there during a call.
  */
 export class U256 {
   readonly #core: U256Core;

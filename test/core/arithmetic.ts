@@ -1,10 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 /** The raw exports that the arithmetic tests call: addresses and numbers only. */
 export interface Arithmetic {
   readonly memory: WebAssembly.Memory;
   readonly crc32c: (pointer: number, length: number, seed: number) => number;
+  readonly inputAddress: () => number;
+  readonly inputBytes: () => number;
   readonly u256Add: (left: number, right: number, out: number) => number;
   readonly u256AddEach: (left: number, right: number, out: number, count: number) => number;
   readonly u256Compare: (left: number, right: number) => number;
@@ -38,29 +39,17 @@ export interface Arithmetic {
 export const builds = ["release", "checked"] as const;
 export type Build = (typeof builds)[number];
 
-const root = new URL("../../", import.meta.url).pathname;
-const common = ["--config", "none", "--runtime", "stub", "--enable", "simd"];
-const optionsOf: Record<Build, readonly string[]> = {
-  release: ["-O3", "--converge", "--noAssert", "--use", "abort="],
-  checked: ["--debug"],
+const folder = new URL("../../build/out/", import.meta.url).pathname;
+const fileOf: Record<Build, string> = {
+  release: `${folder}core.wasm`,
+  checked: `${folder}core.checked.wasm`,
 };
 
 /** The compiled core. */
 export function coreModule(build: Build): WebAssembly.Module {
-  const outFile = `${root}build/out/arithmetic-${build}-${process.pid}.wasm`;
-  execFileSync(process.execPath, [
-    `${root}node_modules/assemblyscript/bin/asc.js`,
-    `${root}test/core/arithmetic.entry.ts`,
-    ...common,
-    ...optionsOf[build],
-    "--exportStart",
-    "initialize",
-    "--outFile",
-    outFile,
-  ]);
-  const module = new WebAssembly.Module(readFileSync(outFile));
-  rmSync(outFile);
-  return module;
+  const path = fileOf[build];
+  if (!existsSync(path)) throw new Error(`No ${path}: run "npm run build:core" first.`);
+  return new WebAssembly.Module(readFileSync(path));
 }
 
 /** Address of memory that the core never uses: the instance's own, grown by `bytes`. */

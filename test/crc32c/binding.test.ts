@@ -46,6 +46,11 @@ describe("the CRC-32C binding", () => {
     }
   });
 
+  test("works in the input area of the core itself", () => {
+    const bytes = sampleBytes(3 * core.inputBytes() + 5, 11);
+    expect(new Crc32c(core).checksum(bytes)).toBe(bitwiseCrc32c(bytes));
+  });
+
   test("continues from a seed, which need not be one of its own", () => {
     const { checksum } = over(300);
     const bytes = fc.uint8Array({ maxLength: 1000 });

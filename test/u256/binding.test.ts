@@ -163,6 +163,15 @@ describe.each(builds)("the U256 binding on the %s build", (build) => {
     );
   });
 
+  test("works in the input area of the core itself", () => {
+    const inCore = new U256(core);
+    const count = Math.ceil((2 * core.inputBytes()) / 32) + 1;
+    const values = Array.from({ length: count }, (_, index) => BigInt(index) << 200n);
+    const doubled = valuesOf(inCore.addEach(columnOf(values), columnOf(values)));
+    expect(doubled).toEqual(values.map((value) => 2n * value));
+    expect(inCore.sum(columnOf(values))).toBe(BigInt((count * (count - 1)) / 2) << 200n);
+  });
+
   test("refuses columns that are no multiple of 32 bytes or differ in length", () => {
     const three = new Uint8Array(96);
     for (const wrong of [new Uint8Array(95), new Uint8Array(64), new Uint8Array(97)]) {
