@@ -141,8 +141,7 @@ function checkBounds(id: u64, key: usize, length: u32, first: bool): i32 {
     const index = indexAt(level) - 1;
     if (first ? index > 0 : index + 1 < countOf(above)) {
       const order = compareAt(above, first ? index : index + 1, key, length);
-      // Entry 0 of a branch stands for its whole left edge: it may lie above the keys below it.
-      const fits = first ? order <= 0 || levelOf(page) > 0 : order > 0;
+      const fits = first ? order <= 0 : order > 0;
       return fits ? 0 : corrupt(id, REASON_BOUNDS);
     }
   }

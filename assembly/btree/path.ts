@@ -46,12 +46,20 @@ export function miss(id: u64): i32 {
   return PAGE_MISS;
 }
 
+/**
+ * The last descent met a branch whose first key is above the key. That happens where the first child
+ * of a branch was removed: nobody covers its range then, and the next child is only borrowed.
+ */
+export let belowFirst: bool = false;
+
 /** The child that covers `key`: the last whose key is not above it, else the first. */
 export function childIndex(page: usize, key: usize, keyLength: u32): u32 {
   const found = search(page, key, keyLength);
   if (found >= 0) return <u32>found;
   const after = <u32>~found;
-  return after == 0 ? 0 : after - 1;
+  if (after > 0) return after - 1;
+  belowFirst = true;
+  return 0;
 }
 export function childAt(page: usize, index: u32): u64 {
   return loadId(tailAt(page, index));
@@ -72,6 +80,7 @@ export function descend(root: u64, key: usize, keyLength: u32): i32 {
   let id = root;
   let expected: u32 = DEPTH_MAX;
   depth = 0;
+  belowFirst = false;
   while (true) {
     const page = findPage(id);
     if (page == 0) return miss(id);

@@ -40,6 +40,7 @@ import {
   append,
   appendRange,
   begin,
+  compareAt,
   copyKey,
   insertAt,
   keyLengthAt,
@@ -51,6 +52,7 @@ import {
 } from "../page/slotted";
 import { addOverflow, addRecords, rootAt, rootOf, setRoot, treeId } from "../tree/tree";
 import {
+  belowFirst,
   childCountAt,
   depth,
   descend,
@@ -152,6 +154,10 @@ export function put(
   if (root != 0) {
     const found = descend(root, key, keyLength);
     if (found < 0) return found;
+    while (belowFirst) {
+      lowerFirstKeys(tree, key, keyLength);
+      descend(rootOf(tree), key, keyLength);
+    }
     index = search(pageOnPath(depth), key, keyLength);
   }
   const tailBytes = writeTail(tailScratch, flags, seq, expiresAt, value, valueBytes);
@@ -176,14 +182,42 @@ export function put(
   } else addRecords(tree, 1);
   const at = <u32>(index >= 0 ? index : ~index);
   if (!insertAt(leaf, at, key, keyLength, tailScratch, tailBytes)) {
-    splitUpwards(tree, at, key, keyLength, tailBytes);
+    splitUpwards(tree, depth, at, key, keyLength, tailBytes);
   }
   return index < 0 ? 0 : 1;
 }
 
-/** Splits the leaf to make room for the entry in `tailScratch`, then whatever overflows above. */
-function splitUpwards(tree: usize, at: u32, key: usize, keyLength: u32, tailBytes: u32): void {
-  let level = depth;
+/**
+ * Lowers the first keys of the branches on the path to `key`, which is below them, so that the first
+ * key of a branch is never above a key that lies under it.
+ */
+function lowerFirstKeys(tree: usize, key: usize, keyLength: u32): void {
+  makePathWritable(tree, 0);
+  for (let level: u32 = 0; level < depth; level++) {
+    const page = pageOnPath(level);
+    if (indexOnPath(level) != 0 || compareAt(page, 0, key, keyLength) <= 0) continue;
+    memory.copy(tailScratch, tailAt(page, 0), BRANCH_TAIL_BYTES);
+    removeAt(page, 0);
+    if (!insertAt(page, 0, key, keyLength, tailScratch, BRANCH_TAIL_BYTES)) {
+      splitUpwards(tree, level, 0, key, keyLength, BRANCH_TAIL_BYTES);
+      return; // the path is no longer what it was
+    }
+  }
+}
+
+/**
+ * Splits the page at `level` of the path to make room for the entry in `tailScratch`, then whatever
+ * overflows above.
+ */
+function splitUpwards(
+  tree: usize,
+  from: u32,
+  at: u32,
+  key: usize,
+  keyLength: u32,
+  tailBytes: u32,
+): void {
+  let level = from;
   let right = split(pageOnPath(level), at, key, keyLength, tailScratch, tailBytes, separators);
   // Two places for separators: the one going in, and the one that a split of the parent yields.
   let separator = separators;

@@ -126,8 +126,8 @@ export function scan(
   let hops: u32 = 0;
   while (true) {
     const count = countOf(leaf);
-    const from = lowLength < 0 ? 0 : lowerBound(low, lowLength, afterLow);
-    const to = highLength < 0 ? count : lowerBound(high, highLength, throughHigh);
+    const from: u32 = lowLength < 0 ? 0 : lowerBound(low, lowLength, afterLow);
+    const to: u32 = highLength < 0 ? count : lowerBound(high, highLength, throughHigh);
     if (from < to) {
       if (!emit(from, to, reverse, flags, now, most)) return endRows(true);
     }

@@ -61,7 +61,10 @@ export function createTree(id: u32, kind: u32): i32 {
   let tree = freeTree;
   if (tree != 0) freeTree = load<u32>(tree, 40);
   else if (treeCount == TREES_MAX) return TABLE_FULL;
-  else tree = trees + (<usize>treeCount++ << 6);
+  else {
+    tree = trees + (<usize>treeCount << 6);
+    treeCount++;
+  }
   memory.fill(tree, 0, 64);
   store<u32>(tree, id);
   store<u32>(tree, kind, 4);
