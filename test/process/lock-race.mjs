@@ -48,8 +48,8 @@ const mistakes = {
     "return record;",
   ],
   "guess that it is dead": [
-    'if (sign === "answers") return false;',
-    'if (sign === "answers") return Math.random() < 0.02;',
+    "if (isProcessGone(record)) return true;",
+    "if (isProcessGone(record) || Math.random() < 0.02) return true;",
   ],
   "replace the claim": ["linkSync(staged, path);", "renameSync(staged, path);"],
 };

@@ -19,6 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import process from "node:process";
+import { isCairnError } from "../../errors.ts";
 import { attempt, attemptIfExists, errnoOf, storageFailure } from "./failure.ts";
 import { Folder, stagedSuffix } from "./folder.ts";
 import type { LockFolder } from "./lock.ts";
@@ -113,9 +114,10 @@ export class NodeLockFolder implements LockFolder {
     const sameHost = me.host !== "" && me.host === record.host;
     const sameMachine = sameHost && (process.platform !== "linux" || sameBoot(me, record));
     if (!local && !sameMachine) return false;
-    const sign = await probe(this.folder.path, record.id + socketSuffix);
-    if (sign === "answers") return false;
-    return sign === "refuses" || isProcessGone(record);
+    // Asked first: a process that the holder started can inherit its socket and keep it alive (on
+    // Deno 2.9), and without its socket only this can tell.
+    if (isProcessGone(record)) return true;
+    return (await probe(this.folder.path, record.id + socketSuffix)) === "refuses";
   }
 
   /** Says in the claim's own file that it is over. Does nothing when the file is not ours. */
@@ -124,15 +126,14 @@ export class NodeLockFolder implements LockFolder {
     this.#replace(claimName(record.generation), encodeClaim({ ...record, state: "released" }));
   }
 
-  /** True while the claim is there and is the newest. */
+  /** True while the claim is there, unharmed, and is the newest. */
   isNewest(record: ClaimRecord): boolean {
-    if (this.read(record.generation)?.id !== record.id) return false;
-    const path = this.#claimPath(record.generation + 1);
-    const next = attemptIfExists("look for", path, () => {
-      accessSync(path);
-      return true;
-    });
-    return next === undefined && this.floor() <= record.generation;
+    try {
+      return this.#isNewest(record);
+    } catch (error) {
+      if (isCairnError(error, "lock_invalid")) return false;
+      throw error;
+    }
   }
 
   /** Removes what dead openers left, except the socket of `holder`. */
@@ -160,6 +161,16 @@ export class NodeLockFolder implements LockFolder {
     const generation = Math.max(floor, ...this.generations()) + 1;
     this.publish({ ...record, generation });
     this.raiseFloor(generation);
+  }
+
+  #isNewest(record: ClaimRecord): boolean {
+    if (this.read(record.generation)?.id !== record.id) return false;
+    const path = this.#claimPath(record.generation + 1);
+    const next = attemptIfExists("look for", path, () => {
+      accessSync(path);
+      return true;
+    });
+    return next === undefined && this.floor() <= record.generation;
   }
 
   async #mayLive(id: string, holder: ClaimRecord): Promise<boolean> {
