@@ -63,6 +63,8 @@ export class SegmentSupply {
   /** Starts making the next segment. A failure shows when the segment is needed. */
   prepare(): void {
     if (this.#ahead !== undefined || this.#nextSegment === 0) return;
+    // One came too late: this turn does not end between segments, so the next would as well.
+    if (this.#late.size > 0) return;
     const ahead: Ahead = { ...this.#number(0), state: "pending", done: Promise.resolve() };
     ahead.done = this.#make(ahead);
     this.#ahead = ahead;
