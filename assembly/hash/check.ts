@@ -34,6 +34,7 @@ import { RECORD_EXPIRES, RECORD_OVERFLOW } from "../page/slotted";
 import { findPage } from "../page/table";
 import { recordsAt, rootAt, treeId } from "../tree/tree";
 import {
+  DEPTH_MAX,
   bucketCellAt,
   bucketCellBytesAt,
   bucketFind,
@@ -47,7 +48,6 @@ import {
   tagOf,
 } from "./bucket";
 import {
-  DIRECTORY_BITS,
   DIRECTORY_ENTRIES,
   entryAt,
   entryCount,
@@ -57,10 +57,11 @@ import {
   isUniform,
   validateDirectory,
 } from "./directory";
-import { CHAIN_PAGES_MAX, checkBucket, checkDirectory } from "./path";
+import { ABOVE_ROOT, CHAIN_PAGES_MAX, checkBucket, checkDirectory } from "./path";
 
-/** Per level 32 bytes: u64 id, u64 hash that led there, u32 depth, u32 next entry. */
-const stack: usize = memory.data(8 * 32, 16);
+/** Per level 32 bytes: u64 id, u64 hash that led there, i32 depth of the directory above, u32
+ *  next entry. */
+const stack: usize = memory.data(64 * 32, 16);
 const NOT_ENTERED: u32 = 0xffff_ffff;
 let height: u32 = 0;
 /** First page of the chain that the walk is in, and how many pages of it were entered. */
@@ -73,11 +74,11 @@ let expected: u64 = 0;
 function topItem(): usize {
   return stack + (<usize>(height - 1) << 5);
 }
-function setTop(id: u64, hash: u64, depth: u32): void {
+function setTop(id: u64, hash: u64, above: i32): void {
   const item = topItem();
   store<u64>(item, id);
   store<u64>(item, hash, 8);
-  store<u32>(item, depth, 16);
+  store<i32>(item, above, 16);
   store<u32>(item, NOT_ENTERED, 20);
 }
 
@@ -92,7 +93,7 @@ export function hashCheckBegin(tree: usize, at: u64): void {
   height = 0;
   if (root == 0) return;
   height = 1;
-  setTop(root, 0, 0);
+  setTop(root, 0, ABOVE_ROOT);
 }
 
 /** Goes on for up to `pages` pages: 1 when there is more, 0 at the end, or a negative code. */
@@ -133,7 +134,10 @@ function enterDirectory(page: usize, id: u64): i32 {
   if (!validateDirectory(page)) return corrupt(id, REASON_LAYOUT);
   const kind = isKindExpected(true);
   if (kind <= 0) return kind < 0 ? kind : corrupt(id, REASON_KIND);
-  return checkDirectory(page, id, load<u64>(topItem(), 8), load<u32>(topItem(), 16));
+  if (checkDirectory(page, id, load<u64>(topItem(), 8), load<i32>(topItem(), 16)) < 0) {
+    return corrupt(id, REASON_HASH);
+  }
+  return checkRange(page, id);
 }
 
 /** Enters the next child of a directory, or leaves it. */
@@ -152,7 +156,7 @@ function walkDirectory(page: usize): i32 {
   const depth = depthOf(page);
   chained = 0;
   height++;
-  setTop(id, hashOfEntry(hashOf(page), depth, index), depth + DIRECTORY_BITS);
+  setTop(id, hashOfEntry(hashOf(page), depth, index), <i32>depth);
   return 0;
 }
 
@@ -160,11 +164,10 @@ function enterBucket(page: usize, id: u64): i32 {
   if (treeOf(page) != owner) return corrupt(id, REASON_TREE);
   const kind = isKindExpected(false);
   if (kind <= 0) return kind < 0 ? kind : corrupt(id, REASON_KIND);
-  const depth = load<u32>(topItem(), 16);
-  if (checkBucket(page, id, load<u64>(topItem(), 8), depth) < 0) {
+  if (checkBucket(page, id, load<u64>(topItem(), 8), load<i32>(topItem(), 16)) < 0) {
     return corrupt(id, REASON_HASH);
   }
-  if (chained == CHAIN_PAGES_MAX || (bucketNext(page) != 0 && depthOf(page) < 63)) {
+  if (chained == CHAIN_PAGES_MAX || (bucketNext(page) != 0 && depthOf(page) < DEPTH_MAX)) {
     return corrupt(id, REASON_BOUNDS);
   }
   if (chained == 0) {
@@ -178,7 +181,7 @@ function enterBucket(page: usize, id: u64): i32 {
   return 0;
 }
 
-/** Checks that the bucket stands in all entries of its bits, and in no other. */
+/** Checks that a page stands in all entries of its bits, and in no other. */
 function checkRange(page: usize, id: u64): i32 {
   if (height < 2) return 0;
   const directory = findPage(load<u64>(topItem() - 32));
@@ -246,6 +249,6 @@ function walkBucket(page: usize, id: u64): i32 {
   }
   records += count;
   if (bucketNext(page) == 0) height--;
-  else setTop(bucketNext(page), load<u64>(item, 8), load<u32>(item, 16));
+  else setTop(bucketNext(page), load<u64>(item, 8), load<i32>(item, 16));
   return 0;
 }

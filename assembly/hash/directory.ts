@@ -1,14 +1,19 @@
 /**
  * Directories: the pages that lead from nine bits of a hash to a bucket or to the next directory.
  *
- *      0  header       count = entries in use; hash, depth = the bits that lead here, a multiple of 9
+ *      0  header       count = entries in use; hash, depth = the bits that lead here
  *     32  512 x id 6   children; 0 where no record has such a hash
  *   3104  512 bits     1 where the child is a directory, lowest bit first
  *   3168  ..           zero
  *
- * A bucket with k bits fewer than its directory can tell apart stands in 2^k entries in a row, which
- * begin at a multiple of 2^k. At most half of the entries name the same bucket. Because the page tells
- * directories from buckets, a tree can be given back without reading its buckets.
+ * An entry tells nine bits, those behind the first `depth`. A child with k bits fewer stands in 2^k
+ * entries in a row, which begin at a multiple of 2^k; at most in half of all entries. That goes for
+ * buckets and for directories alike: where a bucket must split and its directory cannot tell one bit
+ * more, the directory itself splits in two that can. So directories are filled like the branches of
+ * a B-tree, whatever the number of records; one that began anew below every full bucket would stand
+ * nearly empty for as long as the tree grows by its factor.
+ *
+ * Because the page tells directories from buckets, a tree can be given back without reading buckets.
  */
 import { PAGE_BODY_BYTES } from "../memory";
 import { createPage } from "../page/epoch";
@@ -28,8 +33,10 @@ import { prefixBits, validateHashHeader } from "./bucket";
 
 export const DIRECTORY_BITS: u32 = 9;
 export const DIRECTORY_ENTRIES: u32 = 512;
-/** Bits that lead to the last directory of a path. */
+/** A directory with so many bits tells all that buckets can be told apart by. */
 export const DIRECTORY_DEPTH_MAX: u32 = 54;
+
+export const HALF: u32 = 256;
 
 const ENTRIES: u32 = 32;
 const ENTRY_BYTES: u32 = 6;
@@ -101,6 +108,45 @@ export function isUniform(page: usize, first: u32, entries: u32, id: u64): bool 
   return true;
 }
 
+/** True if all children have a bit to spare, so that half as many entries could tell them apart. */
+export function isCoarse(page: usize): bool {
+  for (let index: u32 = 0; index < DIRECTORY_ENTRIES; index += 2) {
+    if (entryAt(page, index) != entryAt(page, index + 1)) return false;
+  }
+  return true;
+}
+
+/** How many children a directory has. */
+export function childrenOf(page: usize): u32 {
+  let children: u32 = 0;
+  let previous: u64 = 0;
+  for (let index: u32 = 0; index < DIRECTORY_ENTRIES; index++) {
+    const id = entryAt(page, index);
+    if (id != 0 && id != previous) children++;
+    previous = id;
+  }
+  return children;
+}
+
+/** Spreads half of the entries of a directory over all entries of another, or of itself. */
+export function spreadHalf(source: usize, upper: bool, target: usize): void {
+  for (let step: u32 = 0; step < HALF; step++) {
+    // The order in which no entry is written before it is read.
+    const from = upper ? step + HALF : HALF - 1 - step;
+    const to = (from & (HALF - 1)) << 1;
+    setEntries(target, to, 2, entryAt(source, from), isDirectoryAt(source, from));
+  }
+}
+
+/** Squeezes the entries of a coarse directory into one half of another, or of itself. */
+export function squeezeHalf(source: usize, target: usize, upper: bool): void {
+  for (let step: u32 = 0; step < HALF; step++) {
+    const from = (upper ? HALF - 1 - step : step) << 1;
+    const to = (from >>> 1) + (upper ? HALF : 0);
+    setEntries(target, to, 1, entryAt(source, from), isDirectoryAt(source, from));
+  }
+}
+
 /** How many entries from `first` on hold the same id. */
 function runAt(page: usize, first: u32): u32 {
   const id = entryAt(page, first);
@@ -112,8 +158,7 @@ function runAt(page: usize, first: u32): u32 {
 /** True if the page is in canonical form, which its runs of equal entries are part of. */
 export function validateDirectory(page: usize): bool {
   if (kindOf(page) != KIND_DIRECTORY || !validateHashHeader(page)) return false;
-  const depth = depthOf(page);
-  if (depth % DIRECTORY_BITS != 0 || depth > DIRECTORY_DEPTH_MAX) return false;
+  if (depthOf(page) > DIRECTORY_DEPTH_MAX) return false;
   if (heapStartOf(page) != PAGE_BODY_BYTES || loadId(page + 25) != 0) return false;
   let used: u32 = 0;
   let index: u32 = 0;
@@ -121,7 +166,6 @@ export function validateDirectory(page: usize): bool {
     const entries = runAt(page, index);
     const isDirectory = isDirectoryAt(page, index);
     if (entryAt(page, index) != 0) {
-      if (isDirectory && (entries > 1 || depth == DIRECTORY_DEPTH_MAX)) return false;
       if (popcnt(entries) != 1 || (index & (entries - 1)) != 0) return false;
       if (entries == DIRECTORY_ENTRIES) return false;
       used += entries;

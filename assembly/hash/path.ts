@@ -32,10 +32,13 @@ import {
  * Pages of a chain, at most: thousands of keys with equal hashes, which do not come about by chance.
  * The bound keeps a change within the frames that are reserved for it.
  */
-export const CHAIN_PAGES_MAX: u32 = 128;
+export const CHAIN_PAGES_MAX: u32 = 64;
 
-const directories: usize = memory.data(8 * 4, 16);
-const chain: usize = memory.data(128 * 4, 16);
+/** What `above` is for the root: as if a directory led there that ends where the hash begins. */
+export const ABOVE_ROOT: i32 = -9;
+
+const directories: usize = memory.data(64 * 4, 16);
+const chain: usize = memory.data(64 * 4, 16);
 /** Directories on the path. */
 export let height: u32 = 0;
 /** Pages of the chain that were looked at; 0 when the tree has no bucket for the hash. */
@@ -48,10 +51,10 @@ export function directoryOnPath(level: u32): usize {
   return load<u32>(directories + (<usize>level << 2));
 }
 export function lastDirectory(): usize {
-  return load<u32>(directories + (<usize>(height - 1) << 2));
+  return directoryOnPath(height - 1);
 }
 export function pushDirectory(page: usize): void {
-  store<u32>(directories + (<usize>height << 2), page);
+  setDirectoryOnPath(height, page);
   height++;
 }
 export function popDirectory(): void {
@@ -74,38 +77,64 @@ export function clearPath(): void {
   chainLength = 0;
 }
 
-/** 0 if a directory is what the bits that lead to it promise. */
-export function checkDirectory(page: usize, id: u64, hash: u64, depth: u32): i32 {
-  if (depthOf(page) != depth || depth > DIRECTORY_DEPTH_MAX) return corrupt(id, REASON_HASH);
+/** Makes a page the directory at `level` of the path. */
+export function setDirectoryOnPath(level: u32, page: usize): void {
+  store<u32>(directories + (<usize>level << 2), page);
+}
+/** Puts a directory above all others of the path. */
+export function pushRoot(page: usize): void {
+  for (let level = height; level > 0; level--) {
+    setDirectoryOnPath(level, directoryOnPath(level - 1));
+  }
+  setDirectoryOnPath(0, page);
+  height++;
+}
+
+/** Takes a directory out of the path; those below move up. */
+export function removeFromPath(level: u32): void {
+  height--;
+  for (let at = level; at < height; at++) setDirectoryOnPath(at, directoryOnPath(at + 1));
+}
+
+/** True if a child with that depth can stand in a directory with the depth `above`. */
+function isDepthBelow(depth: u32, above: i32): bool {
+  return <i32>depth > above && <i32>depth <= above + <i32>DIRECTORY_BITS;
+}
+
+/** 0 if a directory below one with the depth `above` is one for that hash. */
+export function checkDirectory(page: usize, id: u64, hash: u64, above: i32): i32 {
+  const depth = depthOf(page);
+  if (!isDepthBelow(depth, above) || depth > DIRECTORY_DEPTH_MAX) return corrupt(id, REASON_HASH);
   return hashOf(page) == prefixBits(hash, depth) ? 0 : corrupt(id, REASON_HASH);
 }
 
-/** 0 if a bucket, found where `depth` bits were used, is one for that hash. */
-export function checkBucket(page: usize, id: u64, hash: u64, depth: u32): i32 {
+/** 0 if a bucket below a directory with the depth `above` is one for that hash. */
+export function checkBucket(page: usize, id: u64, hash: u64, above: i32): i32 {
   if (kindOf(page) != KIND_BUCKET) return corrupt(id, REASON_KIND);
-  const bits = depthOf(page);
-  if (bits > depth || bits + DIRECTORY_BITS <= depth) return corrupt(id, REASON_HASH);
-  return hashOf(page) == prefixBits(hash, bits) ? 0 : corrupt(id, REASON_HASH);
+  const depth = depthOf(page);
+  if (!isDepthBelow(depth, above)) return corrupt(id, REASON_HASH);
+  return hashOf(page) == prefixBits(hash, depth) ? 0 : corrupt(id, REASON_HASH);
 }
 
 /** Finds the bucket of a hash below page `root`: 1, 0 when there is none, PAGE_MISS or CORRUPT. */
 export function descend(root: u64, hash: u64): i32 {
   let id = root;
-  let depth: u32 = 0;
+  let above = ABOVE_ROOT;
   clearPath();
   while (true) {
     const page = findPage(id);
     if (page == 0) return miss(id);
     if (kindOf(page) != KIND_DIRECTORY) {
-      if (checkBucket(page, id, hash, depth) < 0) return CORRUPT;
+      if (checkBucket(page, id, hash, above) < 0) return CORRUPT;
       pushChain(page);
       return 1;
     }
-    if (checkDirectory(page, id, hash, depth) < 0) return CORRUPT;
+    if (checkDirectory(page, id, hash, above) < 0) return CORRUPT;
     pushDirectory(page);
+    const depth = depthOf(page);
     id = entryAt(page, entryIndex(hash, depth));
     if (id == 0) return 0;
-    depth += DIRECTORY_BITS;
+    above = <i32>depth;
   }
 }
 
@@ -117,8 +146,8 @@ export function descendChain(): i32 {
   if (chainLength == CHAIN_PAGES_MAX) return corrupt(id, REASON_BOUNDS);
   const next = findPage(id);
   if (next == 0) return miss(id);
-  if (depthOf(next) != DEPTH_MAX) return corrupt(id, REASON_HASH);
-  if (checkBucket(next, id, hashOf(page), DEPTH_MAX) < 0) return CORRUPT;
+  if (kindOf(next) != KIND_BUCKET) return corrupt(id, REASON_KIND);
+  if (depthOf(next) != DEPTH_MAX || hashOf(next) != hashOf(page)) return corrupt(id, REASON_HASH);
   pushChain(next);
   return 1;
 }
@@ -144,7 +173,7 @@ export function makePathWritable(tree: usize): void {
     const page = directoryOnPath(level);
     const copy = writable(page);
     if (copy == page) continue;
-    store<u32>(directories + (<usize>level << 2), copy);
+    setDirectoryOnPath(level, copy);
     linkDirectory(tree, level, idOf(copy));
   }
 }
@@ -167,9 +196,11 @@ export function linkDirectory(tree: usize, level: u32, id: u64): void {
     setRoot(tree, id);
     return;
   }
+  const page = directoryOnPath(level);
   const parent = directoryOnPath(level - 1);
-  const index = entryIndex(hashOf(directoryOnPath(level)), depthOf(parent));
-  setEntries(parent, index, 1, id, id != 0);
+  const above = depthOf(parent);
+  const first = entryIndex(hashOf(page), above);
+  setEntries(parent, first, entryCount(depthOf(page), above), id, id != 0);
 }
 
 /** Lets the place of a bucket below the last directory of the path lead to `id`. */
@@ -179,9 +210,9 @@ export function linkBucket(tree: usize, bucket: usize, id: u64): void {
     return;
   }
   const parent = lastDirectory();
-  const depth = depthOf(parent);
-  const first = entryIndex(hashOf(bucket), depth);
-  setEntries(parent, first, entryCount(depthOf(bucket), depth), id, false);
+  const above = depthOf(parent);
+  const first = entryIndex(hashOf(bucket), above);
+  setEntries(parent, first, entryCount(depthOf(bucket), above), id, false);
 }
 
 /** Drops the directories at the end of the path that lead nowhere any more. */

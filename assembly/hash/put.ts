@@ -36,7 +36,7 @@ import {
   makePathWritable,
 } from "./path";
 import { DIRECTORY_BITS } from "./directory";
-import { addDirectory, splitBucket, startBucket } from "./split";
+import { addRoot, refineDirectory, splitBucket, startBucket } from "./split";
 
 const tailScratch: usize = memory.data(2048, 16);
 
@@ -127,7 +127,8 @@ function grow(tree: usize, hash: u64, key: usize, keyLength: u32, tailBytes: u32
       bucketInsert(fresh, tag, key, keyLength, tailScratch, tailBytes);
       return;
     }
-    if (height == 0 || depth == depthOf(lastDirectory()) + DIRECTORY_BITS) addDirectory(tree, page);
+    if (height == 0) addRoot(tree, page, false);
+    else if (depth == depthOf(lastDirectory()) + DIRECTORY_BITS) refineDirectory(tree, hash);
     page = splitBucket(page, hash);
     if (page != 0 && bucketInsert(page, tag, key, keyLength, tailScratch, tailBytes)) return;
   }

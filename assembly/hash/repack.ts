@@ -14,7 +14,6 @@ import { REASON_KIND, corrupt } from "../page/image";
 import { findPage } from "../page/table";
 import { rootOf } from "../tree/tree";
 import {
-  DIRECTORY_BITS,
   DIRECTORY_DEPTH_MAX,
   DIRECTORY_ENTRIES,
   entryAt,
@@ -24,8 +23,9 @@ import {
   hashOfEntry,
   isDirectoryAt,
 } from "./directory";
-import { mergeUpwards } from "./merge";
+import { mergeDirectories, mergeUpwards } from "./merge";
 import {
+  ABOVE_ROOT,
   chainLength,
   chainPage,
   checkBucket,
@@ -50,29 +50,29 @@ const PACKED_BYTES_MAX: u32 = 3672;
 export function hashRelocate(tree: usize, hash: u64, depth: u32, id: u64): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
   let next = rootOf(tree);
-  let bits: u32 = 0;
-  let mayBeDirectory = true;
+  let above = ABOVE_ROOT;
   clearPath();
   while (next != 0) {
-    if (next != id && !mayBeDirectory && bits <= DIRECTORY_DEPTH_MAX) return 0;
     const page = findPage(next);
     if (page == 0) return miss(next);
     if (kindOf(page) != KIND_DIRECTORY) {
-      if (checkBucket(page, next, hash, bits) < 0) return CORRUPT;
+      if (checkBucket(page, next, hash, above) < 0) return CORRUPT;
       startChain(page);
       return relocateChain(tree, id);
     }
-    if (checkDirectory(page, next, hash, bits) < 0) return CORRUPT;
+    if (checkDirectory(page, next, hash, above) < 0) return CORRUPT;
     pushDirectory(page);
     if (next == id) {
       makePathWritable(tree);
       return 1;
     }
-    if (bits >= depth) return 0;
+    const bits = depthOf(page);
     const index = entryIndex(hash, bits);
     next = entryAt(page, index);
-    mayBeDirectory = isDirectoryAt(page, index);
-    bits += DIRECTORY_BITS;
+    above = <i32>bits;
+    if (next == id) continue;
+    const hasChain = bits == DIRECTORY_DEPTH_MAX;
+    if (bits >= depth || (!isDirectoryAt(page, index) && !hasChain)) return 0;
   }
   return 0;
 }
@@ -100,7 +100,7 @@ export function hashRepack(tree: usize, hash: u64): i32 {
   const found = descendDirectories(root, hash);
   if (found < 0) return found;
   if (height == 0) {
-    const result = repackBucket(tree, root, hash, 0);
+    const result = repackBucket(tree, root, hash, ABOVE_ROOT);
     return result < 0 ? result : endRepack(1, 0);
   }
   const level = height;
@@ -113,42 +113,46 @@ export function hashRepack(tree: usize, hash: u64): i32 {
       index++;
       continue;
     }
-    const result = repackBucket(tree, id, hashOfEntry(hash, depth, index), depth + DIRECTORY_BITS);
+    const result = repackBucket(tree, id, hashOfEntry(hash, depth, index), <i32>depth);
     if (result == CORRUPT || (result < 0 && written == 0)) return result;
     if (result < 0) break;
     written++;
     const bucket = chainPage(0);
-    // The directory has come down to this bucket, and is gone.
-    if (height < level) return endRepack(written, hashBehind(hashOf(bucket), depthOf(bucket)));
+    if (height < level || depthOf(lastDirectory()) != depth) {
+      // The directory has been merged with others, or has come down to this bucket.
+      return endRepack(written, hashBehind(hashOf(bucket), depthOf(bucket)));
+    }
     index = entryIndex(hashOf(bucket), depth) + entryCount(depthOf(bucket), depth);
   }
+  if (written > 0) mergeDirectories(tree);
   return endRepack(written, hashOfEntry(hash, depth, index));
 }
 
 /** Makes the path to the last directory that `hash` leads through. 0, PAGE_MISS or CORRUPT. */
 function descendDirectories(root: u64, hash: u64): i32 {
   let id = root;
-  let depth: u32 = 0;
+  let above = ABOVE_ROOT;
   clearPath();
   while (true) {
     const page = findPage(id);
     if (page == 0) return miss(id);
     if (kindOf(page) != KIND_DIRECTORY) return height == 0 ? 0 : corrupt(id, REASON_KIND);
-    if (checkDirectory(page, id, hash, depth) < 0) return CORRUPT;
+    if (checkDirectory(page, id, hash, above) < 0) return CORRUPT;
     pushDirectory(page);
+    const depth = depthOf(page);
     const index = entryIndex(hash, depth);
     if (!isDirectoryAt(page, index)) return 0;
     id = entryAt(page, index);
-    depth += DIRECTORY_BITS;
+    above = <i32>depth;
   }
 }
 
 /** Copies a bucket with its chain, and merges it. 0, or a negative code with nothing done. */
-function repackBucket(tree: usize, id: u64, hash: u64, depth: u32): i32 {
+function repackBucket(tree: usize, id: u64, hash: u64, above: i32): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
   const page = findPage(id);
   if (page == 0) return miss(id);
-  if (checkBucket(page, id, hash, depth) < 0) return CORRUPT;
+  if (checkBucket(page, id, hash, above) < 0) return CORRUPT;
   startChain(page);
   let more: i32 = 1;
   while (more > 0) more = descendChain();

@@ -28,7 +28,6 @@ import { findPage } from "../page/table";
 import { rootAt } from "../tree/tree";
 import { bucketCellAt, bucketKeyLengthAt } from "./bucket";
 import {
-  DIRECTORY_BITS,
   DIRECTORY_ENTRIES,
   entryAt,
   entryIndex,
@@ -48,6 +47,7 @@ import {
   isPartial,
 } from "./order";
 import {
+  ABOVE_ROOT,
   chainLength,
   chainPage,
   checkBucket,
@@ -69,25 +69,26 @@ let lastLength: i32 = -1;
  */
 function seek(root: u64): i32 {
   let id = root;
-  let depth: u32 = 0;
+  let above = ABOVE_ROOT;
   while (true) {
     const page = findPage(id);
     if (page == 0) return miss(id);
     if (kindOf(page) != KIND_DIRECTORY) {
       startChain(page);
-      return checkBucket(page, id, position, depth) < 0 ? CORRUPT : 1;
+      return checkBucket(page, id, position, above) < 0 ? CORRUPT : 1;
     }
-    if (checkDirectory(page, id, position, depth) < 0) return CORRUPT;
+    if (checkDirectory(page, id, position, above) < 0) return CORRUPT;
+    const depth = depthOf(page);
     const index = entryIndex(position, depth);
     const used = usedEntry(page, index);
     if (used > index) position = hashOfEntry(position, depth, used);
-    depth += DIRECTORY_BITS;
     if (used < DIRECTORY_ENTRIES) {
       id = entryAt(page, used);
+      above = <i32>depth;
     } else {
       if (position == 0) return 0;
       id = root;
-      depth = 0;
+      above = ABOVE_ROOT;
     }
   }
 }
