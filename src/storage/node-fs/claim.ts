@@ -18,7 +18,8 @@ export async function claimExclusively(path: string): Promise<Claim> {
     await tidy(lock, record);
     return new ExclusiveClaim(lock, life, record);
   } catch (error) {
-    life.close({ remove: true });
+    // A claim that others saw stays; its socket says from now on that its holder is dead.
+    life.close({ remove: !lock.wasSeen });
     lock.folder.close();
     throw error;
   }

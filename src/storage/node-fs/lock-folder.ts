@@ -50,6 +50,8 @@ export class NodeLockFolder implements LockFolder {
   /** The folder of the database, for messages. */
   readonly path: string;
   readonly folder: Folder;
+  /** True once others could see a claim of this opener. */
+  wasSeen = false;
   /** Names the temporary files of this opener. */
   readonly #id: string;
 
@@ -87,6 +89,7 @@ export class NodeLockFolder implements LockFolder {
     const staged = this.#writeStaged(encodeClaim(record));
     try {
       linkSync(staged, path);
+      this.wasSeen = true;
     } catch (error) {
       // ENOENT: another opener took this one for dead and swept its file away. It tries again.
       if (errnoOf(error) === "EEXIST" || errnoOf(error) === "ENOENT") return false;

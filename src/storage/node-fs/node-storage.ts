@@ -67,6 +67,7 @@ export class NodeStorage implements Storage {
       this.#folder.removeStaged();
       this.#folder.syncSync();
     } catch (error) {
+      this.close();
       claim.release();
       throw error;
     }
