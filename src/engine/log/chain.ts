@@ -82,7 +82,7 @@ function requireOurs(header: SegmentHeader, databaseId: Uint8Array, place: LogPl
     const found = `it holds segment ${header.segment}`;
     throw logCorrupt("segment-misplaced", place, found, { found: header.segment });
   }
-  if (header.version < 1 || !isSegmentHeaderSound(header)) {
+  if (!isSegmentHeaderSound(header)) {
     const found = "the fields of its header contradict each other";
     throw logCorrupt("segment-header-damaged", place, found);
   }
@@ -126,12 +126,10 @@ function reachBack(
   while (info?.header !== undefined) {
     const { pin } = info.header;
     reached.unshift(info);
-    if (pin.segment === from.segment && pin.offset >= from.offset) return reached;
+    if (pin.segment === from.segment) return reached;
     const place = { segment: info.segment, offset: 0, seq: pin.seq + 1 };
-    if (pin.segment <= from.segment) {
-      const found =
-        `the segment continues at segment ${pin.segment}, offset ${pin.offset}, ` +
-        `before the root's segment ${from.segment}, offset ${from.offset}`;
+    if (pin.segment < from.segment) {
+      const found = `the segment follows segment ${pin.segment}, the root names ${from.segment}`;
       throw logCorrupt("pin-mismatch", place, found);
     }
     const before = bySegment.get(pin.segment);

@@ -160,7 +160,13 @@ export function frameFault(frame: Frame): string | undefined {
   const { kind, parts, part, firstSeq, lastSeq, durableSeq } = frame;
   if (frame.version !== logVersion) return "format version";
   if (frame.flags !== 0) return "flags";
-  if (![firstSeq, lastSeq, durableSeq, frame.time, frame.generation].every(isU64)) return "range";
+  const isInRange =
+    isU64(firstSeq) &&
+    isU64(lastSeq) &&
+    isU64(durableSeq) &&
+    isU64(frame.time) &&
+    isU64(frame.generation);
+  if (!isInRange) return "range";
   if (!isU64(frame.groupBytes) || frame.groupBytes < frame.payloadBytes) return "group length";
   if (part >= parts) return "part";
   if (kind === frameKind.cleanClose) {

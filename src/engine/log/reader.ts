@@ -3,7 +3,7 @@
  *
  * Torn tail or corruption? Let s be the last commit of the intact prefix, and d the highest durable
  * seq in any intact record found after it: a frame's header in the rest of the segment or in a
- * later one, a segment's header, the mark of a clean close.
+ * later one, a segment's header, the mark of a clean close. (A caller may know a higher d.)
  *
  *     d > s    commit s + 1 had been durable when that record was built, and is gone: `log_corrupt`.
  *     d <= s   nobody had been told that anything after s is durable when the newest intact record
@@ -37,6 +37,8 @@ export interface LogReaderSetup {
   readonly databaseId: Uint8Array;
   /** Where to begin: the root's position, or {@link logStart}. */
   readonly from: LogPosition;
+  /** A commit known durable from elsewhere, such as a newer root: a log without it is refused. */
+  readonly durableSeq?: number;
   /** Bytes read at a time; 1 MiB by default. A larger frame is read whole. */
   readonly windowBytes?: number;
 }
@@ -237,6 +239,7 @@ export class LogReader {
     const { checksum } = this.#setup;
     const { segment, header, end } = chain[cursor.index];
     const all = yield* surveyRemains(window, checksum, { segment, from, end, header });
+    all.durableSeq = Math.max(all.durableSeq, this.#setup.durableSeq ?? 0);
     for (const info of this.#infos) {
       if (info.segment <= segment) continue;
       const begun = info.header === undefined ? 0 : segmentHeaderBytes;
@@ -256,7 +259,7 @@ export class LogReader {
   #requireNothingLost(broken: Cursor, remains: Remains): void {
     const { durableSeq } = remains;
     if (durableSeq <= broken.seq) return;
-    const found = `no intact frame is there, but a later record shows commit ${durableSeq} durable`;
+    const found = `no intact frame is there, but commit ${durableSeq} is known to have been durable`;
     throw this.#walk.corrupt("frame-damaged", broken, found, { durableSeq });
   }
 

@@ -42,6 +42,7 @@ export const logVersion = 1;
 export const segmentHeaderBytes = 4608;
 
 const copyBytes = 512;
+const usedBytes = 92;
 const copyOffsets = [0, segmentHeaderBytes - copyBytes] as const;
 const magic = 0x47455343;
 
@@ -55,13 +56,15 @@ export interface SegmentHeader {
   readonly capacityBytes: number;
   readonly durableSeq: number;
   readonly pin: LogPosition;
+  /** True when everything that this format leaves unused is zero. */
+  readonly isPlain: boolean;
   /** Of the header itself; begins the chain of frames in this segment and seeds each of them. */
   readonly checksum: number;
 }
 
 /** Both copies, ready to be written at offset 0, and the checksum that they carry. */
 export function encodeSegmentHeader(
-  header: Omit<SegmentHeader, "checksum" | "version">,
+  header: Omit<SegmentHeader, "checksum" | "version" | "isPlain">,
   checksum: Checksum,
 ): { bytes: Uint8Array; checksum: number } {
   const bytes = new Uint8Array(segmentHeaderBytes);
@@ -104,6 +107,9 @@ function decodeCopy(bytes: Uint8Array, checksum: Checksum): SegmentHeader | unde
       previousChecksum: view.getUint32(88, true),
       seq: readU64(view, 80),
     },
+    isPlain:
+      view.getUint16(10, true) === 0 &&
+      bytes.subarray(usedBytes, copyBytes).every((byte) => byte === 0),
     checksum: sum,
   };
 }
@@ -130,10 +136,12 @@ export function decodeSegmentHeader(opening: Uint8Array, checksum: Checksum): Se
   };
 }
 
-/** True when every number of an intact header is one that a writer can have meant. */
+/** True when every field of an intact header is one that a writer of this format can have meant. */
 export function isSegmentHeaderSound(header: SegmentHeader): boolean {
   const { pin } = header;
   return (
+    header.version === logVersion &&
+    header.isPlain &&
     [header.generation, header.segment, header.capacityBytes, header.durableSeq].every(isU64) &&
     [pin.segment, pin.offset, pin.seq].every(isU64) &&
     header.capacityBytes >= segmentHeaderBytes &&

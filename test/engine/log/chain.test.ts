@@ -171,6 +171,121 @@ describe("the log is refused", () => {
   });
 });
 
+test("a log that lacks a commit known durable from elsewhere is refused, closed or not", async () => {
+  const { log } = await write(2);
+  const reason = (durableSeq: number): string => {
+    try {
+      return readAll(log, { durableSeq }).tail.kind;
+    } catch (error) {
+      return error instanceof CairnError ? `${error.details.reason}` : "";
+    }
+  };
+  expect([reason(2), reason(3)]).toEqual(["unclosed", "frame-damaged"]);
+  const writer = writerOf(log, { ...sizes, recovered: readAll(log).tail, generation: 2 });
+  appendSync(writer, payloadOf(3, 10));
+  runSync(writer.close({ time: 1 }));
+  expect([reason(3), reason(4)]).toEqual(["clean", "frame-damaged"]);
+});
+
+test("an intact header is refused when what it leaves unused is not zero", async () => {
+  for (const at of [10, 92, 511]) {
+    const { log } = await write(4);
+    editHeader(log, 2, (view) => view.setUint8(at, 1));
+    expect(refusal(log)).toEqual({ code: "log_corrupt", reason: "segment-header-damaged" });
+  }
+});
+
+describe("an intact frame is refused", () => {
+  /** Changes fields of the frame at `at` and makes both checksums right, as no crash would. */
+  function editFrame(log: MapLog, at: number, change: (frame: DataView) => void): void {
+    edit(log, 1, (bytes) => {
+      const seed = new DataView(bytes.buffer).getUint32(4, true) ^ at;
+      const view = new DataView(bytes.buffer, at);
+      change(view);
+      const end = at + 80 + Math.ceil(view.getUint32(16, true) / 8) * 8;
+      const header = tableChecksum(bytes.subarray(at + 12, at + 80), seed >>> 0);
+      view.setUint32(4, header, true);
+      view.setUint32(8, tableChecksum(bytes.subarray(at + 80, end), header), true);
+    });
+  }
+
+  const [first, second] = [segmentHeaderBytes, segmentHeaderBytes + 184];
+
+  test.each<[string, (frame: DataView) => void, string]>([
+    ["of another format version", (frame) => frame.setUint16(12, 9, true), "frame-malformed"],
+    ["of an unknown kind", (frame) => frame.setUint8(14, 3), "frame-malformed"],
+    ["with a flag", (frame) => frame.setUint8(15, 1), "frame-malformed"],
+    ["with a part beyond the parts", (frame) => frame.setUint32(20, 1, true), "frame-malformed"],
+    ["without parts", (frame) => frame.setUint32(24, 0, true), "frame-malformed"],
+    ["with a number beyond 2^53", (frame) => frame.setUint8(71, 1), "frame-malformed"],
+    [
+      "with a last seq before the first",
+      (frame) => frame.setUint32(48, 1, true),
+      "frame-malformed",
+    ],
+    ["that is durable itself", (frame) => frame.setUint32(56, 2, true), "frame-malformed"],
+    ["with another group length", (frame) => frame.setUint32(72, 101, true), "frame-malformed"],
+    ["after another frame", (frame) => frame.setUint32(28, 1, true), "frame-out-of-order"],
+    ["of another generation", (frame) => frame.setUint32(32, 7, true), "frame-out-of-order"],
+    [
+      "that begins with a later commit",
+      (frame) => {
+        frame.setUint32(40, 3, true);
+        frame.setUint32(48, 3, true);
+      },
+      "frame-out-of-order",
+    ],
+    [
+      "that is a part in the middle",
+      (frame) => {
+        frame.setUint32(20, 1, true);
+        frame.setUint32(24, 2, true);
+      },
+      "frame-out-of-order",
+    ],
+    [
+      "that closes the log at another commit",
+      (frame) => {
+        frame.setUint8(14, 2);
+        for (const at of [40, 48, 56]) frame.setUint32(at, 9, true);
+      },
+      "frame-out-of-order",
+    ],
+  ])("%s", async (_, change, reason) => {
+    const { log } = await write(3);
+    editFrame(log, second, change);
+    expect(refusal(log)).toEqual({ code: "log_corrupt", reason });
+  });
+
+  test.each<[string, (frame: DataView) => void, string]>([
+    ["another last seq", (frame) => frame.setUint32(48, 2, true), "frame-out-of-order"],
+    ["another time", (frame) => frame.setUint32(64, 2, true), "frame-out-of-order"],
+    ["another number of parts", (frame) => frame.setUint32(24, 3, true), "frame-out-of-order"],
+    ["another number", (frame) => frame.setUint32(20, 0, true), "frame-out-of-order"],
+    [
+      "fewer bytes than the group needs",
+      (frame) => {
+        frame.setUint32(16, 99, true);
+        frame.setUint8(80 + 99, 0);
+      },
+      "frame-malformed",
+    ],
+  ])("that is a part with %s", async (_, change, reason) => {
+    const log = new MapLog();
+    const writer = writerOf(log, { ...sizes, frameBytesMax: 184 });
+    appendSync(writer, payloadOf(1, 204));
+    editFrame(log, second, change);
+    expect(refusal(log)).toEqual({ code: "log_corrupt", reason });
+  });
+
+  test("while the same change is harmless when it is undone", async () => {
+    const { log } = await write(3);
+    editFrame(log, first, (frame) => frame.setUint8(15, 1));
+    editFrame(log, first, (frame) => frame.setUint8(15, 0));
+    expect(readAll(log).groups.length).toBe(3);
+  });
+});
+
 describe("the log is read", () => {
   test("past segments that were made ahead and never begun", async () => {
     const { log } = await write(2);

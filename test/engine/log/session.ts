@@ -25,6 +25,7 @@ export interface ReadOptions {
   readonly from?: LogPosition;
   readonly checksum?: Checksum;
   readonly windowBytes?: number;
+  readonly durableSeq?: number;
   readonly databaseId?: Uint8Array;
 }
 
@@ -35,6 +36,7 @@ function readerOf(log: MapLog, options: ReadOptions): LogReader {
     databaseId: options.databaseId ?? databaseId,
     from: options.from ?? logStart,
     windowBytes: options.windowBytes ?? 512,
+    durableSeq: options.durableSeq,
   });
 }
 
