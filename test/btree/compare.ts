@@ -28,13 +28,24 @@ export function expectRows(
   expect(left.length, summary).toBe(right.length);
 }
 
+export interface Reading {
+  /** Epoch to read as, 0 for the newest. */
+  readonly at: number;
+  readonly now: number;
+  /** Rows per batch. */
+  readonly limit: number;
+  /** Keys that the tree may not hold; they are looked up too. */
+  readonly absent: readonly Buffer[];
+}
+
 /** The tree as epoch `at` sees it equals the model, whichever way one asks. */
 export function expectSame(
   store: Store,
   tree: number,
   model: Model,
-  { at = 0, now = 0, limit = 1000, absent = [] as readonly Buffer[] } = {},
+  options: Partial<Reading> = {},
 ): void {
+  const { at = 0, now = 0, limit = 1000, absent = [] } = options;
   const all = model.sorted();
   const alive = all.filter((row) => isAlive(row, now));
   expect(store.core.treeRecords(tree, at)).toBe(all.length);
@@ -56,11 +67,7 @@ export function expectSame(
  * Nothing is lost and nothing is left over: with no pin and an empty reclaim queue, every live page
  * is met on a walk, and no other page is resident.
  */
-export function expectNoLeak(
-  store: Store,
-  trees: readonly number[],
-  { evicting = false } = {},
-): void {
+export function expectNoLeak(store: Store, trees: readonly number[], evicting = false): void {
   const { core } = store;
   store.reclaimAll();
   core.clearSeen();

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { builds } from "../core/arithmetic.ts";
 import { expectNoLeak, expectSame } from "./compare.ts";
 import { Model } from "./model.ts";
-import { shapeName, shapes, valueLength, valueOf } from "./shapes.ts";
+import { makeValue, shapeName, shapes, valueLength } from "./shapes.ts";
 import { clear, type Effect, put, remove, removeRange, Store } from "./store.ts";
 
 const TREE = 7;
@@ -96,7 +96,7 @@ function perform(
           effects.push(remove(TREE, key));
           removed += model.delete(key);
         } else {
-          const value = valueOf(change.length, mark++);
+          const value = makeValue(change.length, mark++);
           effects.push(put(TREE, key, value, change.expiresAt));
           model.put({ key, value, seq, expiresAt: change.expiresAt });
         }

@@ -68,7 +68,7 @@ export const valueLength: fc.Arbitrary<number> = fc.oneof(
 );
 
 /** The value of a record: as long as told, of bytes that tell which write it was. */
-export function valueOf(length: number, mark: number): Buffer {
+export function makeValue(length: number, mark: number): Buffer {
   const value = Buffer.alloc(length, mark & 255);
   if (length >= 4) value.writeUInt32LE(mark >>> 0, length - 4);
   return value;

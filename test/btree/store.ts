@@ -396,8 +396,8 @@ export class Store {
   #rows(count: number, keyOf?: (row: number) => Uint8Array): { flags: number; row: Row }[] {
     const { view, output } = this;
     const rows: { flags: number; row: Row }[] = [];
-    let keyAt = columns.keys;
-    let valueAt = columns.values;
+    let keyAt: number = columns.keys;
+    let valueAt: number = columns.values;
     for (let row = 0; row < count; row++) {
       const keyEnd = columns.keys + view.getUint32(output + columns.keyEnds + row * 4, true);
       const valueEnd = columns.values + view.getUint32(output + columns.valueEnds + row * 4, true);
