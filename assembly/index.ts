@@ -26,6 +26,7 @@ import {
   STATUS_RUN,
   STATUS_VALUE,
   STATUS_CONSUMED,
+  STATUS_PAGE,
 } from "./memory";
 import * as epochs from "./page/epoch";
 import * as extents from "./page/extent";
@@ -33,14 +34,9 @@ import * as frame from "./page/frame";
 import * as image from "./page/image";
 import * as slot from "./page/slot";
 import * as table from "./page/table";
-import {
-  ROW_ABSENT,
-  beginRows,
-  endRows,
-  pushMarker,
-  pushRow,
-} from "./page/rows";
-import { RECORD_OVERFLOW } from "./page/slotted";
+import { ROW_ABSENT, beginRows, endRows, pushMarker, pushRow } from "./page/rows";
+import * as header from "./page/header";
+import { RECORD_OVERFLOW, copyKey } from "./page/slotted";
 import * as reclaiming from "./tree/reclaim";
 import * as trees from "./tree/tree";
 
@@ -66,7 +62,13 @@ export function outputBytes(): u32 {
 }
 
 /** Sets an instance up, once: its budget, its database's identity, and its first blob number. */
-export function configure(frames: u32, databaseSeed: u32, hashSeed: u64, firstBlob: u32): i32 {
+export function configure(
+  frames: u32,
+  databaseSeed: u32,
+  hashSeedLow: u32,
+  hashSeedHigh: u32,
+  firstBlob: u32,
+): i32 {
   let result = frame.initializeRecords(frames);
   if (result == 0) result = table.initializeTable(frames);
   if (result == 0) result = slot.initializeSlots(firstBlob);
@@ -74,12 +76,15 @@ export function configure(frames: u32, databaseSeed: u32, hashSeed: u64, firstBl
   if (result == 0) result = trees.initializeTrees();
   if (result == 0) result = frame.beginFrames();
   image.setDatabaseSeed(databaseSeed);
-  setHashSeed(hashSeed);
+  setHashSeed(join(hashSeedLow, hashSeedHigh));
   return result;
 }
 /** For tests: keeps only these bits of every hash, so that collisions can be had. */
-export function setHashMask(mask: u64): void {
-  setMask(mask);
+export function setHashMask(low: u32, high: u32): void {
+  setMask(join(low, high));
+}
+function join(low: u32, high: u32): u64 {
+  return <u64>low | ((<u64>high) << 32);
 }
 export function addFrames(count: u32): i32 {
   return frame.addFrames(count);
@@ -160,7 +165,7 @@ export function exportRun(blob: u32, first: u32, most: u32): u32 {
   let at = first;
   let count: u32 = 0;
   while (at < end && count < most) {
-    const page = table.findPage((<u64>blob << 16) | at);
+    const page = table.findPage(((<u64>blob) << 16) | at);
     if (page != 0 && frame.isDirty(page)) {
       if (count == 0) store<u32>(STATUS, at, STATUS_CONSUMED);
       exportTo(page, count++);
@@ -168,6 +173,23 @@ export function exportRun(blob: u32, first: u32, most: u32): u32 {
     at++;
   }
   return count;
+}
+
+/** Keeps the frame that `address` lies in from being evicted, until `unpinFrame`. */
+export function pinFrame(address: usize): void {
+  const page = address & ~(<usize>(PAGE_BYTES - 1));
+  frame.setPins(page, frame.pinsOf(page) + 1);
+}
+export function unpinFrame(address: usize): void {
+  const page = address & ~(<usize>(PAGE_BYTES - 1));
+  frame.setPins(page, frame.pinsOf(page) - 1);
+}
+/** Checks the 4 KiB at `position` pages into INPUT as page `id`. A page of zeros was never written. */
+export function verifyImage(position: u32, id: f64): i32 {
+  const page = INPUT + <usize>(position * PAGE_BYTES);
+  let any: u64 = 0;
+  for (let at: usize = 0; at < <usize>PAGE_BYTES; at += 8) any |= load<u64>(page + at);
+  return any == 0 ? 0 : image.verifyPage(page, <u64>id);
 }
 
 // ---- blobs
@@ -373,29 +395,58 @@ export function putDescriptor(
   const value = INPUT + keyLength;
   return trees.treeKind(tree) == trees.KIND_HASHED
     ? hashPut(tree, INPUT, keyLength, RECORD_OVERFLOW, <u64>seq, expiresAt, value, descriptorBytes)
-    : orderedPut(tree, INPUT, keyLength, RECORD_OVERFLOW, <u64>seq, expiresAt, value, descriptorBytes);
+    : orderedPut(
+        tree,
+        INPUT,
+        keyLength,
+        RECORD_OVERFLOW,
+        <u64>seq,
+        expiresAt,
+        value,
+        descriptorBytes,
+      );
 }
 
 // ---- compaction and checks
 
-/** Moves an ordered page: the key that leads to it stands at INPUT. 1 moved, 0 no longer there. */
-export function relocate(id: u32, keyLength: u32, level: u32, page: f64): i32 {
-  const tree = trees.findTree(id);
-  return tree == 0 ? 0 : orderedRelocate(tree, INPUT, keyLength, level, <u64>page);
+/**
+ * Moves a resident page to a new place if the newest version of its tree still holds it: 1 moved, 0
+ * it does not. 2 for an overflow page: the host moves whole values; the head page is in STATUS_RUN.
+ */
+export function relocatePage(id: f64): i32 {
+  const page = table.findPage(<u64>id);
+  if (page == 0) {
+    store<f64>(STATUS, id, STATUS_PAGE);
+    return PAGE_MISS;
+  }
+  const kind = header.kindOf(page);
+  if (kind == header.KIND_OVERFLOW) {
+    store<f64>(STATUS, <f64>header.hashOf(page), STATUS_RUN);
+    return 2;
+  }
+  const tree = trees.findTree(header.treeOf(page));
+  if (tree == 0) return 0;
+  if (kind == header.KIND_BUCKET || kind == header.KIND_DIRECTORY) {
+    if (trees.treeKind(tree) != trees.KIND_HASHED) return 0;
+    return hashRelocate(tree, header.hashOf(page), header.depthOf(page), <u64>id);
+  }
+  if (trees.treeKind(tree) != trees.KIND_ORDERED) return 0;
+  const level = header.levelOf(page);
+  return orderedRelocate(tree, INPUT, copyKey(page, 0, INPUT), level, <u64>id);
 }
-/** Moves a hashed page, by the hash bits that lead to it. */
-export function relocateHashed(id: u32, hash: u64, depth: u32, page: f64): i32 {
-  const tree = trees.findTree(id);
-  return tree == 0 ? 0 : hashRelocate(tree, hash, depth, <u64>page);
+/** The tree that a resident page belongs to; 0 when it is not resident. */
+export function pageTree(id: f64): u32 {
+  const page = table.findPage(<u64>id);
+  return page == 0 ? 0 : header.treeOf(page);
 }
 /** Rewrites the leaves around the key at INPUT; see btree/repack.ts. */
 export function repack(id: u32, keyLength: u32): i32 {
   const tree = trees.findTree(id);
   return tree == 0 ? 0 : orderedRepack(tree, INPUT, keyLength);
 }
-export function repackHashed(id: u32, hash: u64): i32 {
+export function repackHashed(id: u32, hashLow: u32, hashHigh: u32): i32 {
   const tree = trees.findTree(id);
-  return tree == 0 ? 0 : hashRepack(tree, hash);
+  return tree == 0 ? 0 : hashRepack(tree, join(hashLow, hashHigh));
 }
 export function checkTreeBegin(id: u32, at: f64): i32 {
   const tree = trees.findTree(id);
@@ -407,4 +458,3 @@ export function checkTreeBegin(id: u32, at: f64): i32 {
 export function checkTreeNext(kind: u32, pages: u32): i32 {
   return kind == trees.KIND_HASHED ? hashCheckNext(pages) : checkNext(pages);
 }
-

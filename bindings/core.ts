@@ -34,6 +34,9 @@ export interface CoreExports {
   loadEnd(page: number, id: number): number;
   loadAbort(page: number): void;
   isResident(id: number): number;
+  pinFrame(address: number): void;
+  unpinFrame(address: number): void;
+  verifyImage(position: number, id: number): number;
   evictClean(wanted: number): number;
   exportUnused(most: number): number;
   exportRun(blob: number, first: number, most: number): number;
@@ -85,14 +88,8 @@ export interface CoreExports {
     expiresAt: number,
     descriptorBytes: number,
   ): number;
-  relocate(id: number, keyLength: number, level: number, page: number): number;
-  relocateHashed(
-    id: number,
-    hashLow: number,
-    hashHigh: number,
-    depth: number,
-    page: number,
-  ): number;
+  relocatePage(id: number): number;
+  pageTree(id: number): number;
   repack(id: number, keyLength: number): number;
   repackHashed(id: number, hashLow: number, hashHigh: number): number;
   checkTreeBegin(id: number, at: number): number;
@@ -164,8 +161,12 @@ export class Core {
     }
   }
 
-  /** Adds frames: how many, 0 when the budget or the memory is used up. */
+  /** Views are lent out: the memory must not move. */
+  #lent = 0;
+
+  /** Adds frames: how many, 0 when the budget or the memory is used up, or views are lent out. */
   addFrames(count: number): number {
+    if (this.#lent > 0) return 0;
     const added = this.exports.addFrames(count);
     this.#refresh();
     return added < 0 ? 0 : added;
@@ -179,6 +180,18 @@ export class Core {
     this.output = new Uint8Array(buffer, this.outputAddress, this.outputBytesMax);
     this.#u32 = new Uint32Array(buffer, this.#statusAddress, 16);
     this.#f64 = new Float64Array(buffer, this.#statusAddress, 10);
+  }
+
+  /** Keeps a value's page in its frame, and the memory in its place, while `fn` looks at it. */
+  lend<T>(address: number, length: number, fn: (bytes: Uint8Array) => T): T {
+    this.exports.pinFrame(address);
+    this.#lent++;
+    try {
+      return fn(this.bytes.subarray(address, address + length));
+    } finally {
+      this.#lent--;
+      this.exports.unpinFrame(address);
+    }
   }
 
   // ---- the status block, after a call

@@ -1,0 +1,20 @@
+export type { Decode } from "./decode.ts";
+export { type At, Engine } from "./engine.ts";
+export { EffectBuffer } from "./log/effect-buffer.ts";
+export { openEngine, type Surroundings } from "./open.ts";
+export type {
+  Durability,
+  EngineOptions,
+  EngineStats,
+  LongOptions,
+  Progress,
+  RecoveryReport,
+  Timers,
+} from "./options.ts";
+export type { CommitOptions, Decide, Finality, Receipt, Turn } from "./pipeline.ts";
+export { keyBytesMax, type Range, valueBytesMax } from "./reader.ts";
+export type { Columns, Rows } from "./rows.ts";
+export type { Snapshot } from "./snapshots.ts";
+export { runAsync, runSync, type Steps, wait } from "./steps.ts";
+export type { TreeInfo } from "./trees.ts";
+export type { Finding, VerifyReport } from "./verify.ts";

@@ -1,0 +1,200 @@
+/**
+ * What happens by itself: syncs of relaxed commits, checkpoints, and reclaiming detached subtrees.
+ *
+ * A checkpoint begins when the log has grown, when half of the memory budget is dirty (a quarter
+ * costs several times the writes of a bulk load in random order: docs/decisions/), or after a while
+ * without commits. Only one runs at a time.
+ */
+import { CairnError } from "../errors.ts";
+import type { Frozen } from "./checkpoint.ts";
+import { carryOver } from "./compaction.ts";
+import type { Engine } from "./engine.ts";
+import { budgetFrames } from "./engine.ts";
+import type { EngineOptions, LongOptions, Timers } from "./options.ts";
+import { runAsync, runSync, type Steps } from "./steps.ts";
+
+const mebibyte = 1024 * 1024;
+/** Pages reclaimed in one turn: about a millisecond. */
+const reclaimPages = 2000;
+
+export class Maintenance {
+  readonly #engine: Engine;
+  readonly #timers: Timers | undefined;
+  readonly #logBytesMax: number;
+  readonly #dirtyFramesMax: number;
+  readonly #idleMs: number;
+  readonly #relaxedMs: number | undefined;
+  #appendedAtCheckpoint = 0;
+  #running: Promise<void> | undefined;
+  #cancelIdle: (() => void) | undefined;
+  #cancelSync: (() => void) | undefined;
+  #isStopped = false;
+  /** An asynchronous checkpoint is between its freeze and its root. */
+  #isWriting = false;
+
+  constructor(engine: Engine, options: EngineOptions) {
+    this.#engine = engine;
+    this.#timers = options.timers;
+    this.#logBytesMax = options.checkpointLogBytes ?? 64 * mebibyte;
+    this.#dirtyFramesMax = budgetFrames(options) / 2;
+    this.#idleMs = options.checkpointIdleMs ?? 30_000;
+    const { durability } = options;
+    this.#relaxedMs = typeof durability === "object" ? durability.relaxed : undefined;
+  }
+
+  /** Log bytes since the last checkpoint of this open. */
+  get logBytes(): number {
+    return this.#engine.log.appendedBytes - this.#appendedAtCheckpoint;
+  }
+
+  /** A group was appended. */
+  appended(isDurable: boolean): void {
+    if (this.#isStopped) return;
+    if (!isDurable && this.#relaxedMs !== undefined) this.#syncSoon(this.#relaxedMs);
+    const { exports } = this.#engine.core;
+    if (this.logBytes > this.#logBytesMax || exports.dirtyFrames() > this.#dirtyFramesMax) {
+      this.#begin();
+      // Nobody lets the event loop turn: then the checkpoint must come in between.
+      if (this.logBytes > 4 * this.#logBytesMax) this.#checkpointSync();
+    } else if (exports.reclaimQueue() > 0) this.#begin();
+    else this.#checkpointWhenIdle();
+  }
+
+  #syncSoon(ms: number): void {
+    if (this.#cancelSync !== undefined || this.#timers === undefined) return;
+    this.#cancelSync = this.#timers.after(ms, () => {
+      this.#cancelSync = undefined;
+      // A failure poisons the log; the next commit reports it.
+      this.#engine.log.sync().catch(() => undefined);
+    });
+  }
+
+  #checkpointWhenIdle(): void {
+    if (this.#idleMs === 0 || this.#timers === undefined || this.#cancelIdle !== undefined) return;
+    if (this.logBytes <= mebibyte) return;
+    const seen = this.#engine.log.appendedBytes;
+    this.#cancelIdle = this.#timers.after(this.#idleMs, () => {
+      this.#cancelIdle = undefined;
+      if (this.#isStopped) return;
+      if (this.#engine.log.appendedBytes === seen) this.#begin();
+      else this.#checkpointWhenIdle();
+    });
+  }
+
+  /** Starts upkeep in the background, if none is running. */
+  #begin(): void {
+    if (this.#running !== undefined || this.#isStopped) return;
+    this.#running = this.#upkeep()
+      // A failed write has poisoned the log, which the next commit reports; anything else is tried again.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  async #upkeep(): Promise<void> {
+    await this.reclaim();
+    const { exports } = this.#engine.core;
+    const isDue =
+      this.logBytes > this.#logBytesMax ||
+      exports.dirtyFrames() > this.#dirtyFramesMax ||
+      this.logBytes > mebibyte;
+    if (isDue && !this.#isStopped) await this.#write({});
+  }
+
+  /** A checkpoint that begins after the call, when others have ended. */
+  async checkpoint(options: LongOptions, isForced = false): Promise<void> {
+    throwIfAborted(options.signal);
+    while (this.#running !== undefined) await this.#running;
+    this.#engine.pipeline.requireHealthy();
+    const run = this.#write(options, isForced);
+    this.#running = run
+      .catch(() => undefined)
+      .finally(() => {
+        this.#running = undefined;
+      });
+    await run;
+  }
+
+  /** Gives back the pages of detached subtrees, in slices between commits. */
+  async reclaim(): Promise<void> {
+    const { exports } = this.#engine.core;
+    while (exports.reclaimQueue() > 0 && !this.#isStopped) {
+      await this.#engine.pipeline.turn(() => this.#reclaimSome());
+    }
+  }
+
+  *#reclaimSome(): Steps<void> {
+    const { core, pager } = this.#engine;
+    const result = core.exports.reclaim(reclaimPages);
+    if (result < 0) yield* pager.resolve(result);
+  }
+
+  async #write(options: LongOptions, isForced = false): Promise<void> {
+    const { pipeline, checkpointer, snapshots } = this.#engine;
+    snapshots.lapse();
+    await carryOver(this.#engine);
+    const frozen = await pipeline.turn(() => this.#freeze(isForced));
+    if (frozen === undefined) return;
+    this.#isWriting = true;
+    try {
+      const steps = checkpointer.write(frozen, false, (done, total) => {
+        const progress = { phase: "checkpoint", done: Math.min(done, total), total } as const;
+        options.onProgress?.({ ...progress, unit: "pages" });
+      });
+      await runAsync(steps);
+    } finally {
+      this.#isWriting = false;
+    }
+  }
+
+  // biome-ignore lint/correctness/useYield: a turn takes steps, and freezing is a single one
+  *#freeze(isForced: boolean): Steps<Frozen | undefined> {
+    const { pipeline, checkpointer, log, core } = this.#engine;
+    const { seq, epoch, time } = pipeline;
+    const isUnchanged =
+      checkpointer.newest.root.seq === seq &&
+      core.exports.dirtyFrames() === 0 &&
+      log.appendedBytes === this.#appendedAtCheckpoint;
+    if (isUnchanged && !isForced) return undefined;
+    this.#appendedAtCheckpoint = log.appendedBytes;
+    return checkpointer.freeze({ seq, epoch, time });
+  }
+
+  #checkpointSync(): void {
+    const { pipeline, checkpointer, storage } = this.#engine;
+    if (!storage.capabilities.sync || this.#isWriting || pipeline.isApplying) return;
+    const frozen = runSync(this.#freeze(false));
+    if (frozen !== undefined) runSync(checkpointer.write(frozen, true, () => undefined));
+  }
+
+  /** No more upkeep; what is running ends by itself. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelIdle?.();
+    this.#cancelSync?.();
+    this.#cancelIdle = undefined;
+    this.#cancelSync = undefined;
+  }
+
+  /** The last checkpoint and the clean end of the log. */
+  async close(): Promise<void> {
+    const { readOnly, pipeline, log, clock } = this.#engine;
+    while (this.#running !== undefined) await this.#running;
+    if (readOnly) return this.stop();
+    if (!pipeline.isPoisoned) {
+      await this.reclaim();
+      await this.#write({});
+      await runAsync(log.close({ time: clock() }));
+    }
+    this.stop();
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new CairnError("aborted", "The operation was aborted by its signal.", {
+      cause: signal.reason,
+    });
+  }
+}

@@ -1,0 +1,145 @@
+/** Opening an engine over a storage: claim, root, recovery, and what a writer tidies up. */
+import { CairnError } from "../errors.ts";
+import type { Claim, Storage } from "../storage/port.ts";
+import { blobFile } from "./blob.ts";
+import { budgetFrames, Engine } from "./engine.ts";
+import type { EngineOptions, RecoveryReport } from "./options.ts";
+import { createDatabase, type Recovered, type RecoverySetup, recover } from "./recovery.ts";
+import { runAsync } from "./steps.ts";
+
+/** How often a reader tries again when checkpoints replace the root under it. */
+const attemptsMax = 8;
+
+export interface Surroundings {
+  readonly module: WebAssembly.Module;
+  /** Unix milliseconds. */
+  readonly clock: () => number;
+  readonly random: (bytes: Uint8Array) => void;
+}
+
+/**
+ * Opens the database at a storage, or creates it. Throws `database_not_found`, `lock_held`,
+ * `not_a_database`, `format_newer`, `root_corrupt`, `log_corrupt`, `corruption`.
+ */
+export async function openEngine(
+  storage: Storage,
+  options: EngineOptions,
+  surroundings: Surroundings,
+): Promise<Engine> {
+  const readOnly = options.readOnly ?? false;
+  const create = !readOnly && (options.create ?? true);
+  const claim = await storage.acquire(readOnly ? "read-only" : "exclusive", { create });
+  try {
+    return await openClaimed(storage, claim, options, surroundings, create);
+  } catch (error) {
+    await storage.close();
+    await claim.release();
+    throw error;
+  }
+}
+
+async function openClaimed(
+  storage: Storage,
+  claim: Claim,
+  options: EngineOptions,
+  { module, clock, random }: Surroundings,
+  create: boolean,
+): Promise<Engine> {
+  const start = clock();
+  const isLive = options.readOnly === true && (await storage.holder()) !== undefined;
+  const setup: RecoverySetup = {
+    module,
+    storage,
+    generation: claim.generation,
+    frames: budgetFrames(options),
+    clock,
+    random,
+    hashMask: options.hashMask,
+    replaysLog: !isLive,
+  };
+  let isNew = false;
+  if ((await storage.root.read()) === undefined) {
+    if (!create) throw notFound(storage);
+    await refuseForeign(storage);
+    await runAsync(createDatabase(setup));
+    isNew = true;
+  }
+  const recovered = await recoverNewest(setup, isLive);
+  if (options.readOnly !== true) await removeOrphans(storage, recovered);
+  const report: RecoveryReport = {
+    outcome: isNew ? "created" : isClean(recovered) ? "clean" : "recovered",
+    commitsReplayed: recovered.commitsReplayed,
+    bytesReplayed: recovered.bytesReplayed,
+    seq: BigInt(recovered.state.seq),
+    droppedBytes: recovered.tail?.droppedBytes ?? 0,
+    rootDamaged: recovered.rootDamaged,
+    milliseconds: Math.max(0, clock() - start),
+  };
+  return new Engine({ storage, claim, recovered, options, clock, random, report });
+}
+
+function isClean(recovered: Recovered): boolean {
+  const kind = recovered.tail?.kind;
+  return kind === "clean" || kind === undefined || kind === "empty";
+}
+
+/** Recovers; a reader beside a writer may have to look at the root again. */
+async function recoverNewest(setup: RecoverySetup, isLive: boolean): Promise<Recovered> {
+  for (let attempt = 1; ; attempt++) {
+    const slots = await setup.storage.root.read();
+    if (slots === undefined) throw notFound(setup.storage);
+    try {
+      return await runAsync(recover(setup, slots));
+    } catch (error) {
+      if (!isLive || !(error instanceof CairnError) || error.code !== "corruption") throw error;
+      if (attempt === attemptsMax) {
+        throw new CairnError(
+          "root_superseded",
+          `Cannot open ${setup.storage.name} read-only: its writer replaces checkpoints faster than ` +
+            "they can be read. Try again.",
+          { cause: error },
+        );
+      }
+    }
+  }
+}
+
+function notFound(storage: Storage): CairnError {
+  return new CairnError(
+    "database_not_found",
+    `Cannot open ${storage.name}: there is no database. Check the path, or open with create.`,
+    { details: { path: storage.name } },
+  );
+}
+
+/** A place that has a log or blobs but no root is no place for a new database. */
+async function refuseForeign(storage: Storage): Promise<void> {
+  const segments = await storage.log.list();
+  const blobs = await storage.blobs.list();
+  if (segments.length === 0 && blobs.length === 0) return;
+  throw new CairnError(
+    "root_corrupt",
+    `Cannot open ${storage.name}: it has ${segments.length} log segments and ${blobs.length} blobs ` +
+      "but no root. Nothing was changed. Restore the root or the whole database from a backup.",
+    { details: { segments: segments.length, blobs: blobs.length } },
+  );
+}
+
+/** Blobs that neither root names were never finished, or are no longer needed. */
+async function removeOrphans(storage: Storage, recovered: Recovered): Promise<void> {
+  const { newest, older } = recovered.roots;
+  if (newest === older && newest.root.record > 1) return;
+  const known = new Set<string>();
+  for (const blob of recovered.pager.blobs.values()) known.add(blob.file);
+  for (const { root } of [newest, older]) {
+    if (root.catalogue !== undefined) known.add(blobFile("catalogue", root.catalogue));
+  }
+  const named = new Set([...newest.blobs, ...older.blobs].map((number) => `pages-${number}-`));
+  const orphans = (await storage.blobs.list()).filter((file) => {
+    if (known.has(file)) return false;
+    // A number that the older root names is kept whatever the rest of the name says.
+    for (const prefix of named) if (file.startsWith(prefix)) return false;
+    return true;
+  });
+  if (orphans.length > 0) await storage.blobs.remove(orphans);
+}

@@ -1,0 +1,227 @@
+/**
+ * Reads: one record, many, a range. Every read names the epoch it sees; the caller has it pinned, or
+ * reads the published one and is done in this turn.
+ */
+import type { Core } from "../../bindings/core.ts";
+import { recordFlags, rowsMax, scanFlags, status } from "../../bindings/status.ts";
+import type { Decode } from "./decode.ts";
+import type { Pager } from "./pager.ts";
+import { type Columns, Rows } from "./rows.ts";
+import type { Steps } from "./steps.ts";
+import type { Trees } from "./trees.ts";
+
+/** Longest key of the API, in bytes. */
+export const keyBytesMax = 1024;
+/** Longest value, in bytes. */
+export const valueBytesMax: number = 64 * 1024 * 1024;
+
+/** Bounds of a scan; absent ones are open. */
+export interface Range {
+  readonly low?: Uint8Array | string;
+  readonly lowExclusive?: boolean;
+  readonly high?: Uint8Array | string;
+  readonly highInclusive?: boolean;
+  readonly reverse?: boolean;
+}
+
+/** Overflow pages read per call: as many as fit into the output area. */
+const overflowPagesPerRead = 250;
+
+export class Reader {
+  readonly #core: Core;
+  readonly #pager: Pager;
+  readonly #trees: Trees;
+
+  constructor(pager: Pager, trees: Trees) {
+    this.#core = pager.core;
+    this.#pager = pager;
+    this.#trees = trees;
+  }
+
+  /** What to do about a result below zero; afterwards the call can be made again. */
+  *#resolve(result: number, tree: number): Steps<void> {
+    if (result === status.treeUnknown) throw this.#trees.unknown(tree);
+    yield* this.#pager.resolve(result);
+  }
+
+  *read<T>(
+    tree: number,
+    key: Uint8Array | string,
+    epoch: number,
+    now: number,
+    decode: Decode<T>,
+  ): Steps<T | undefined> {
+    const core = this.#core;
+    for (;;) {
+      const keyLength = core.writeKey(key, 0, coreKeyLimit);
+      const flags = core.exports.get(tree, epoch, keyLength, now);
+      if (flags === status.notFound) return undefined;
+      if (flags < 0) {
+        yield* this.#resolve(flags, tree);
+        continue;
+      }
+      const { valueAddress, valueBytes, seq, expiresAt } = core;
+      if ((flags & recordFlags.overflow) === 0) {
+        return decode(core.bytes, valueAddress, valueBytes, seq, expiresAt);
+      }
+      const descriptor = core.bytes.slice(valueAddress, valueAddress + valueBytes);
+      const value = yield* this.readLarge(descriptor);
+      return decode(value, 0, value.length, seq, expiresAt);
+    }
+  }
+
+  /** Lends a value to `fn`; a value in overflow pages is gathered first. */
+  *view<T>(
+    tree: number,
+    key: Uint8Array | string,
+    epoch: number,
+    now: number,
+    fn: (bytes: Uint8Array) => T,
+  ): Steps<T | undefined> {
+    const core = this.#core;
+    return yield* this.read(tree, key, epoch, now, (memory, at, length) => {
+      if (memory !== core.bytes) return fn(memory.subarray(at, at + length));
+      return core.lend(at, length, fn);
+    });
+  }
+
+  /** The value that an overflow descriptor leads to. */
+  *readLarge(descriptor: Uint8Array): Steps<Uint8Array> {
+    const core = this.#core;
+    const view = new DataView(descriptor.buffer, descriptor.byteOffset, descriptor.length);
+    const valueBytes = view.getUint32(0, true);
+    const value = new Uint8Array(valueBytes);
+    let skip = -1;
+    let filled = 0;
+    for (let at = 4; at < descriptor.length; at += 8) {
+      let id = view.getUint32(at, true) + view.getUint16(at + 4, true) * 2 ** 32;
+      let left = view.getUint16(at + 6, true);
+      while (left > 0) {
+        const bytes = core.exports.overflowRead(id, Math.min(left, overflowPagesPerRead));
+        if (bytes < 0) {
+          yield* this.#pager.resolve(bytes);
+          continue;
+        }
+        const pages = core.consumed;
+        let from = core.outputAddress;
+        const end = from + bytes;
+        // The content begins with the key that owns it.
+        if (skip < 0) skip = 2 + core.bytes[from] + core.bytes[from + 1] * 256;
+        const drop = Math.min(skip, bytes);
+        skip -= drop;
+        from += drop;
+        value.set(core.bytes.subarray(from, Math.min(end, from + valueBytes - filled)), filled);
+        filled += end - from;
+        id += pages;
+        left -= pages;
+      }
+    }
+    return value;
+  }
+
+  /** Looks many keys up in one crossing per batch; undefined where there is no record. */
+  *readMany<T>(
+    tree: number,
+    keys: readonly (Uint8Array | string)[],
+    epoch: number,
+    now: number,
+    decode: Decode<T>,
+  ): Steps<(T | undefined)[]> {
+    const core = this.#core;
+    const found: (T | undefined)[] = new Array(keys.length);
+    let at = 0;
+    while (at < keys.length) {
+      const count = this.#writeKeys(keys, at);
+      const columns = scanFlags.values | scanFlags.meta;
+      const rows = core.exports.getMany(tree, epoch, count, now, columns);
+      if (rows < 0) {
+        yield* this.#resolve(rows, tree);
+        continue;
+      }
+      if (rows === 0) continue;
+      const batch = new Rows(core, rows, manyColumns, false);
+      for (let row = 0; row < rows; row++) {
+        if (!batch.has(row)) continue;
+        if (batch.isLarge(row)) batch.setLarge(row, yield* this.readLarge(batch.value(row)));
+        found[at + row] = batch.decode(row, decode);
+      }
+      at += rows;
+    }
+    return found;
+  }
+
+  /** Writes keys from `from` on into the input area, as many as fit; how many. */
+  #writeKeys(keys: readonly (Uint8Array | string)[], from: number): number {
+    const core = this.#core;
+    const end = core.inputBytesMax - coreKeyLimit * 3 - 2;
+    const most = Math.min(keys.length - from, rowsMax);
+    let at = 0;
+    let count = 0;
+    while (count < most && at < end) {
+      const length = core.writeKey(keys[from + count], at + 2, coreKeyLimit);
+      core.input[at] = length & 255;
+      core.input[at + 1] = length >> 8;
+      at += 2 + length;
+      count++;
+    }
+    return count;
+  }
+
+  /** One batch of a range: up to `limit` rows, fewer when the columns are full. */
+  *scan(
+    tree: number,
+    range: Range,
+    epoch: number,
+    now: number,
+    limit: number,
+    wanted: Columns,
+  ): Steps<Rows> {
+    const core = this.#core;
+    const flags =
+      (range.reverse ? scanFlags.reverse : 0) |
+      (range.lowExclusive ? scanFlags.afterLow : 0) |
+      (range.highInclusive ? scanFlags.throughHigh : 0) |
+      (wanted.keys ? scanFlags.keys : 0) |
+      (wanted.values ? scanFlags.values : 0) |
+      (wanted.meta ? scanFlags.meta : 0);
+    for (;;) {
+      const low = range.low === undefined ? -1 : core.writeKey(range.low, 0, coreKeyLimit);
+      const highAt = Math.max(low, 0);
+      const high = range.high === undefined ? -1 : core.writeKey(range.high, highAt, coreKeyLimit);
+      const most = Math.min(limit, rowsMax);
+      const rows = core.exports.scan(tree, epoch, flags, low, high, now, most);
+      if (rows < 0) {
+        yield* this.#resolve(rows, tree);
+        continue;
+      }
+      const batch = new Rows(core, rows, wanted, core.more);
+      if (wanted.values) {
+        for (let row = 0; row < batch.count; row++) {
+          if (batch.isLarge(row)) batch.setLarge(row, yield* this.readLarge(batch.value(row)));
+        }
+      }
+      return batch;
+    }
+  }
+
+  /** Records with low <= key < high; an empty high is no bound. */
+  *countRange(
+    tree: number,
+    low: Uint8Array | string,
+    high: Uint8Array | string,
+    epoch: number,
+  ): Steps<number> {
+    const core = this.#core;
+    for (;;) {
+      const lowLength = core.writeKey(low, 0, coreKeyLimit);
+      const highLength = core.writeKey(high, lowLength, coreKeyLimit);
+      const result = core.exports.countRange(tree, epoch, lowLength, highLength);
+      if (result === 0) return core.count;
+      yield* this.#resolve(result, tree);
+    }
+  }
+}
+
+const manyColumns: Columns = { keys: false, values: true, meta: true };
+/** The core's own limit; the API's is checked where keys come in. */
+const coreKeyLimit = 1040;

@@ -1,0 +1,87 @@
+/** The trees that exist, and those that have been dropped but may still be seen by a snapshot. */
+import type { Core } from "../../bindings/core.ts";
+import { CairnError } from "../errors.ts";
+
+export interface TreeInfo {
+  readonly id: number;
+  readonly kind: "ordered" | "hashed";
+  /** Plain JSON, as the layer above wrote it. */
+  readonly descriptor: Readonly<Record<string, unknown>>;
+}
+
+export class Trees {
+  readonly #core: Core;
+  readonly #infos: Map<number, TreeInfo> = new Map();
+  /** What the open epoch did, to be undone when it is rolled back. */
+  #undo: (() => void)[] = [];
+  #droppedNow: number[] = [];
+  /** Dropped trees and the epoch of the drop. */
+  #dropped: { id: number; epoch: number }[] = [];
+  next = 1;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  get(id: number): TreeInfo | undefined {
+    return this.#infos.get(id);
+  }
+
+  all(): IterableIterator<TreeInfo> {
+    return this.#infos.values();
+  }
+
+  /** A number that no tree has had. */
+  take(): number {
+    return this.next++;
+  }
+
+  create(info: TreeInfo): void {
+    const before = this.next;
+    this.#infos.set(info.id, info);
+    this.next = Math.max(before, info.id + 1);
+    this.#undo.push(() => {
+      this.#infos.delete(info.id);
+      this.#core.exports.forgetTree(info.id);
+    });
+  }
+
+  drop(id: number): void {
+    const info = this.#infos.get(id);
+    if (info === undefined) return;
+    this.#infos.delete(id);
+    this.#droppedNow.push(id);
+    this.#undo.push(() => this.#infos.set(id, info));
+  }
+
+  commit(epoch: number): void {
+    if (this.#undo.length === 0) return;
+    this.#undo = [];
+    for (const id of this.#droppedNow) this.#dropped.push({ id, epoch });
+    this.#droppedNow = [];
+  }
+
+  rollback(): void {
+    if (this.#undo.length === 0) return;
+    for (const undo of this.#undo.reverse()) undo();
+    this.#undo = [];
+    this.#droppedNow = [];
+  }
+
+  /** Forgets dropped trees that no pinned epoch can see. */
+  forgetDropped(): void {
+    if (this.#dropped.length === 0) return;
+    const oldest = this.#core.exports.oldestPin();
+    const gone = this.#dropped.filter((tree) => tree.epoch <= oldest);
+    for (const { id } of gone) this.#core.exports.forgetTree(id);
+    this.#dropped = this.#dropped.filter((tree) => tree.epoch > oldest);
+  }
+
+  unknown(id: number): CairnError {
+    return new CairnError(
+      "keyspace_dropped",
+      `Cannot use tree ${id}: it was dropped. Open the keyspace again by its name.`,
+      { details: { tree: id } },
+    );
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * The deep check: every page of every blob on the medium, then every tree from its root, then the
+ * counts that say which pages are live. Reads and commits go on meanwhile.
+ */
+import { corruptReasons, pageBytes } from "../../bindings/status.ts";
+import { CairnError } from "../errors.ts";
+import { checkBlobHeader } from "./blob.ts";
+import type { Engine } from "./engine.ts";
+import { throwIfAborted } from "./maintenance.ts";
+import type { LongOptions } from "./options.ts";
+import type { Blob } from "./pager.ts";
+
+/** One thing that is not as it should be. */
+export interface Finding {
+  readonly what: "blob" | "page" | "tree" | "live-count";
+  /** The file of the blob, or the id of the tree. */
+  readonly where: string;
+  readonly slot?: number;
+  readonly reason: string;
+}
+
+export interface VerifyReport {
+  readonly ok: boolean;
+  /** The commit whose state was checked. */
+  readonly seq: bigint;
+  readonly pages: number;
+  readonly trees: number;
+  readonly records: number;
+  readonly findings: readonly Finding[];
+}
+
+const pagesPerRead = 64;
+const pagesPerTurn = 64;
+
+export async function verify(engine: Engine, options: LongOptions): Promise<VerifyReport> {
+  const run = new Verification(engine, options);
+  return await run.run();
+}
+
+class Verification {
+  readonly #engine: Engine;
+  readonly #options: LongOptions;
+  readonly #findings: Finding[] = [];
+  #pages = 0;
+  #records = 0;
+  #done = 0;
+  #total = 0;
+
+  constructor(engine: Engine, options: LongOptions) {
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  async run(): Promise<VerifyReport> {
+    const { core, published } = this.#engine;
+    const { exports } = core;
+    const trees = [...this.#engine.trees()];
+    const blobs = [...this.#engine.pager.blobs.values()].filter((blob) => blob.sealed);
+    this.#total = blobs.reduce((sum, blob) => sum + exports.blobSlots(blob.number), 0) * 2;
+    exports.pinEpoch(published.epoch);
+    try {
+      for (const blob of blobs) await this.#verifyBlob(blob);
+      exports.clearSeen();
+      for (const tree of trees) await this.#verifyTree(tree.id, published.epoch);
+      if (this.#engine.pipeline.epoch === published.epoch) this.#verifyLive();
+    } finally {
+      exports.unpinEpoch(published.epoch);
+    }
+    return {
+      ok: this.#findings.length === 0,
+      seq: BigInt(published.seq),
+      pages: this.#pages,
+      trees: trees.length,
+      records: this.#records,
+      findings: this.#findings,
+    };
+  }
+
+  async #step(pages: number): Promise<void> {
+    throwIfAborted(this.#options.signal);
+    this.#done = Math.min(this.#done + pages, this.#total);
+    this.#options.onProgress?.({
+      phase: "verify",
+      done: this.#done,
+      total: this.#total,
+      unit: "pages",
+    });
+    // Everything above may have run without ever letting go of the event loop.
+    await new Promise<void>((resolve) => queueMicrotask(resolve));
+  }
+
+  async #verifyBlob(blob: Blob): Promise<void> {
+    const { storage, core, checkpointer } = this.#engine;
+    const { databaseId } = checkpointer.newest.root;
+    const slots = core.exports.blobSlots(blob.number);
+    const buffer = new Uint8Array(pagesPerRead * pageBytes);
+    for (let first = 0; first < slots; first += pagesPerRead) {
+      const count = Math.min(pagesPerRead, slots - first);
+      const bytes = buffer.subarray(0, count * pageBytes);
+      let got = 0;
+      try {
+        got = await storage.blobs.read(blob.file, first * pageBytes, bytes);
+      } catch (error) {
+        if (!this.#engine.pager.blobs.has(blob.number)) return; // removed meanwhile
+        const reason = error instanceof CairnError ? error.code : "storage_failed";
+        this.#findings.push({ what: "blob", where: blob.file, reason });
+        return;
+      }
+      bytes.fill(0, got);
+      if (first === 0) {
+        const header = bytes.subarray(0, pageBytes);
+        try {
+          checkBlobHeader(header, blob, slots, databaseId, core.checksum);
+        } catch {
+          this.#findings.push({ what: "blob", where: blob.file, slot: 0, reason: "header" });
+        }
+      }
+      this.#verifyPages(blob, first, count, bytes);
+      await this.#step(count);
+    }
+  }
+
+  #verifyPages(blob: Blob, first: number, count: number, bytes: Uint8Array): void {
+    const { core } = this.#engine;
+    for (let index = first === 0 ? 1 : 0; index < count; index++) {
+      const slot = first + index;
+      core.input.set(bytes.subarray(index * pageBytes, (index + 1) * pageBytes));
+      this.#pages++;
+      if (core.exports.verifyImage(0, blob.number * 65536 + slot) >= 0) continue;
+      const reason = corruptReasons[core.reason] ?? "unknown";
+      this.#findings.push({ what: "page", where: blob.file, slot, reason });
+    }
+  }
+
+  async #verifyTree(tree: number, epoch: number): Promise<void> {
+    const { core, pipeline, pager } = this.#engine;
+    const kind = core.exports.checkTreeBegin(tree, epoch);
+    if (kind < 0) return;
+    let result = 1;
+    while (result !== 0) {
+      try {
+        result = await pipeline.turn(function* () {
+          const checked = core.exports.checkTreeNext(kind, pagesPerTurn);
+          if (checked >= 0) return checked;
+          yield* pager.resolve(checked);
+          return 1;
+        });
+      } catch (error) {
+        if (!(error instanceof CairnError)) throw error;
+        const { reason = error.code, slot, blob } = error.details;
+        const at = typeof slot === "number" ? { slot } : {};
+        const where = `tree ${tree}${blob === undefined ? "" : `, blob ${blob}`}`;
+        this.#findings.push({ what: "tree", where, ...at, reason: String(reason) });
+        return;
+      }
+      await this.#step(pagesPerTurn);
+    }
+    this.#records += core.exports.treeRecords(tree, epoch);
+  }
+
+  /** Pages that the walks have met against pages that are counted as live. */
+  #verifyLive(): void {
+    const { core, pager } = this.#engine;
+    if (core.exports.reclaimQueue() > 0 || this.#findings.length > 0) return;
+    for (const number of pager.numbers()) {
+      const live = core.exports.livePages(number);
+      const seen = core.exports.seenPages(number);
+      if (live === seen) continue;
+      const reason = `${live} counted, ${seen} reachable`;
+      const where = pager.blobs.get(number)?.file ?? `blob ${number}`;
+      this.#findings.push({ what: "live-count", where, reason });
+    }
+  }
+}
