@@ -18,7 +18,7 @@ import { PAGE_BYTES, reserveTable } from "../memory";
 import { birthOf, giveFrame, idOf, markDirty, occupyFrame, takeFrame } from "./frame";
 import { formatPage } from "./header";
 import { freeList, lastFirst, lastSecond, popPair, pushPair } from "./list";
-import { giveSlot, pageDied, runFirst, takeRun, takeSlot } from "./slot";
+import { giveSlot, isOpen, pageDied, runFirst, takeRun, takeSlot } from "./slot";
 import { findPage, insertPage, removePage } from "./table";
 
 const PINS_MAX: u32 = 65536;
@@ -113,11 +113,15 @@ export function retire(id: u64, birth: u64, death: u64): void {
   erase(id);
 }
 
-/** The page is dead as of `death`; for subtrees that are reclaimed after their commit. */
+/**
+ * A page of a subtree that was cut off at `death`; for subtrees that are reclaimed after their commit.
+ * The checkpoint that closed the page's blob may name the subtree in its queue and not have written
+ * the page yet. It is a pin, and for that one the page dies only now.
+ */
 export function reclaimPage(id: u64, death: u64): void {
   const page = findPage(id);
   pageDied(id);
-  retire(id, page == 0 ? 0 : birthOf(page), death);
+  retire(id, page == 0 ? 0 : birthOf(page), isOpen(id) ? death : epoch + 1);
 }
 
 /** Makes the epoch's changes final. Superseded pages are dead from now on. */

@@ -24,7 +24,7 @@ export let openBlob: u32 = 1;
 let freeSlots: usize = 0;
 
 export function initializeSlots(firstBlob: u32): i32 {
-  blobs = reserveTable(<usize>16 << BLOB_BITS);
+  blobs = reserveTable((<usize>16) << BLOB_BITS);
   if (blobs == 0) return OUT_OF_MEMORY;
   currentBlob = firstBlob;
   openBlob = firstBlob;
@@ -36,7 +36,7 @@ export function initializeSlots(firstBlob: u32): i32 {
 export function blobRecord(number: u32): usize {
   let index = number & BLOB_MASK;
   while (true) {
-    const record = blobs + (<usize>index << 4);
+    const record = blobs + ((<usize>index) << 4);
     if (load<u32>(record, 12) == 0) {
       store<u32>(record, number);
       store<u32>(record, 0, 4);
@@ -54,7 +54,7 @@ export function blobRecord(number: u32): usize {
 export function forgetBlob(number: u32): void {
   let index = number & BLOB_MASK;
   while (true) {
-    const record = blobs + (<usize>index << 4);
+    const record = blobs + ((<usize>index) << 4);
     if (load<u32>(record, 12) == 0) return;
     if (load<u32>(record) == number) break;
     index = (index + 1) & BLOB_MASK;
@@ -63,16 +63,16 @@ export function forgetBlob(number: u32): void {
   let gap = index;
   let next = (gap + 1) & BLOB_MASK;
   while (true) {
-    const record = blobs + (<usize>next << 4);
+    const record = blobs + ((<usize>next) << 4);
     if (load<u32>(record, 12) == 0) break;
     const want = load<u32>(record) & BLOB_MASK;
     if (((next - want) & BLOB_MASK) >= ((next - gap) & BLOB_MASK)) {
-      memory.copy(blobs + (<usize>gap << 4), record, 16);
+      memory.copy(blobs + ((<usize>gap) << 4), record, 16);
       gap = next;
     }
     next = (next + 1) & BLOB_MASK;
   }
-  memory.fill(blobs + (<usize>gap << 4), 0, 16);
+  memory.fill(blobs + ((<usize>gap) << 4), 0, 16);
 }
 
 export function blobOf(id: u64): u32 {
@@ -100,7 +100,7 @@ export function takeSlot(): u64 {
     return id;
   }
   if (nextSlot == SLOTS_PER_BLOB) advanceBlob();
-  id = (<u64>currentBlob << 16) | nextSlot++;
+  id = ((<u64>currentBlob) << 16) | nextSlot++;
   const record = blobRecord(currentBlob);
   store<u32>(record, load<u32>(record, 4) + 1, 4);
   store<u32>(record, nextSlot, 8);
@@ -112,7 +112,7 @@ export let runFirst: u64 = 0;
 export function takeRun(wanted: u32): u32 {
   if (nextSlot == SLOTS_PER_BLOB) advanceBlob();
   const count = min(wanted, SLOTS_PER_BLOB - nextSlot);
-  runFirst = (<u64>currentBlob << 16) | nextSlot;
+  runFirst = ((<u64>currentBlob) << 16) | nextSlot;
   nextSlot += count;
   const record = blobRecord(currentBlob);
   store<u32>(record, load<u32>(record, 4) + count, 4);
@@ -127,9 +127,14 @@ export function pageDied(id: u64): void {
   store<u32>(record, load<u32>(record, 4) - 1, 4);
 }
 
+/** True while pages can still be born in the page's blob. */
+export function isOpen(id: u64): bool {
+  return blobOf(id) >= openBlob;
+}
+
 /** Nothing can reach the page any more: its slot may be used again, if its blob is still open. */
 export function giveSlot(id: u64): void {
-  if (blobOf(id) >= openBlob) freeSlots = pushPair(freeSlots, id, 0);
+  if (isOpen(id)) freeSlots = pushPair(freeSlots, id, 0);
 }
 
 /** Closes the open blobs; pages are born in a new one from here on. The last closed number. */
@@ -153,7 +158,7 @@ export function setBlob(number: u32, live: u32, slots: u32): void {
 export function liveOf(number: u32): u32 {
   let index = number & BLOB_MASK;
   while (true) {
-    const record = blobs + (<usize>index << 4);
+    const record = blobs + ((<usize>index) << 4);
     if (load<u32>(record, 12) == 0) return 0;
     if (load<u32>(record) == number) return load<u32>(record, 4);
     index = (index + 1) & BLOB_MASK;
@@ -163,7 +168,7 @@ export function liveOf(number: u32): u32 {
 export function slotsOf(number: u32): u32 {
   let index = number & BLOB_MASK;
   while (true) {
-    const record = blobs + (<usize>index << 4);
+    const record = blobs + ((<usize>index) << 4);
     if (load<u32>(record, 12) == 0) return 0;
     if (load<u32>(record) == number) return load<u32>(record, 8);
     index = (index + 1) & BLOB_MASK;
@@ -181,7 +186,7 @@ export function seenOf(number: u32): u32 {
 }
 export function clearSeen(): void {
   for (let index: u32 = 0; index <= BLOB_MASK; index++) {
-    const record = blobs + (<usize>index << 4);
+    const record = blobs + ((<usize>index) << 4);
     store<u32>(record, load<u32>(record, 12) & 1, 12);
   }
 }

@@ -85,6 +85,7 @@ export function encode(effect: Effect): Buffer {
 
 /** A core, and a medium that keeps the pages it does not hold: the host's side, made small. */
 export class Store {
+  readonly build: Build;
   readonly core: CoreExports;
   /** What was written, by page id. */
   readonly medium: Map<number, Uint8Array>;
@@ -100,6 +101,7 @@ export class Store {
 
   constructor(options: Options = {}) {
     const { build = "release", frames = 65_536, databaseSeed = 99, firstBlob = 1 } = options;
+    this.build = build;
     const abort = (message: number, file: number, line: number, column: number): never => {
       const place = `${this.#text(file)}:${line}:${column}`;
       throw new Error(`assertion "${this.#text(message)}" failed at ${place}`);
