@@ -47,16 +47,16 @@ const keyScratch: usize = memory.data(2048, 16);
 const otherScratch: usize = memory.data(2048, 16);
 
 function idAt(level: u32): u64 {
-  return load<u64>(stack + (<usize>level << 4));
+  return load<u64>(stack + ((<usize>level) << 4));
 }
 function indexAt(level: u32): u32 {
-  return load<u32>(stack + (<usize>level << 4), 8);
+  return load<u32>(stack + ((<usize>level) << 4), 8);
 }
 function setIndex(level: u32, index: u32): void {
-  store<u32>(stack + (<usize>level << 4), index, 8);
+  store<u32>(stack + ((<usize>level) << 4), index, 8);
 }
 function push(id: u64): void {
-  store<u64>(stack + (<usize>height << 4), id);
+  store<u64>(stack + ((<usize>height) << 4), id);
   setIndex(height, NOT_ENTERED);
   height++;
 }
@@ -119,7 +119,8 @@ function checkPage(page: usize, id: u64): i32 {
   if (bounds < 0) return bounds;
   for (let index: u32 = 1; index < count; index++) {
     const other = copyKey(page, index, otherScratch);
-    if (compareBytes(keyScratch, length, otherScratch, other) >= 0) return corrupt(id, REASON_ORDER);
+    if (compareBytes(keyScratch, length, otherScratch, other) >= 0)
+      return corrupt(id, REASON_ORDER);
     memory.copy(keyScratch, otherScratch, other);
     length = other;
   }

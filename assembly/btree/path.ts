@@ -6,15 +6,7 @@ import { PAGE_MISS } from "../errors";
 import { STATUS, STATUS_PAGE } from "../memory";
 import { dropPage, writable } from "../page/epoch";
 import { idOf } from "../page/frame";
-import {
-  KIND_BRANCH,
-  KIND_LEAF,
-  countOf,
-  kindOf,
-  levelOf,
-  loadId,
-  storeId,
-} from "../page/header";
+import { KIND_BRANCH, KIND_LEAF, countOf, kindOf, levelOf, loadId, storeId } from "../page/header";
 import { REASON_LEVEL, corrupt } from "../page/image";
 import { removeAt, search, tailAt } from "../page/slotted";
 import { findPage } from "../page/table";
@@ -29,16 +21,16 @@ const indexes: usize = memory.data(16 * 4, 16);
 export let depth: u32 = 0;
 
 export function pageOnPath(level: u32): usize {
-  return load<u32>(pages + (<usize>level << 2));
+  return load<u32>(pages + ((<usize>level) << 2));
 }
 export function setPageOnPath(level: u32, page: usize): void {
-  store<u32>(pages + (<usize>level << 2), page);
+  store<u32>(pages + ((<usize>level) << 2), page);
 }
 export function indexOnPath(level: u32): u32 {
-  return load<u32>(indexes + (<usize>level << 2));
+  return load<u32>(indexes + ((<usize>level) << 2));
 }
 export function setIndexOnPath(level: u32, index: u32): void {
-  store<u32>(indexes + (<usize>level << 2), index);
+  store<u32>(indexes + ((<usize>level) << 2), index);
 }
 
 export function miss(id: u64): i32 {

@@ -134,7 +134,7 @@ function descriptorOf(tail: usize): usize {
 /** Drops the overflow pages of a record that is being replaced or deleted. */
 export function releaseTail(tree: usize, tail: usize): void {
   const descriptor = descriptorOf(tail);
-  if (descriptor != 0) addOverflow(tree, -<i64>dropExtents(descriptor, descriptorBytes));
+  if (descriptor != 0) addOverflow(tree, -(<i64>dropExtents(descriptor, descriptorBytes)));
 }
 
 /** Inserts or replaces a record: 0 inserted, 1 replaced, or a negative code with nothing done. */
@@ -280,7 +280,11 @@ function split(
   const count = countOf(page);
   const shared = commonBytes(prefixOf(page), prefixLengthOf(page), key, keyLength);
   const cut = splitPoint(page, at, keyLength, tailBytes, shared);
-  const right = createPage(levelOf(page) == 0 ? KIND_LEAF : KIND_BRANCH, levelOf(page), treeOf(page));
+  const right = createPage(
+    levelOf(page) == 0 ? KIND_LEAF : KIND_BRANCH,
+    levelOf(page),
+    treeOf(page),
+  );
   deal(leftScratch, page, 0, cut, at, key, keyLength, tail, tailBytes);
   deal(rightScratch, page, cut, count + 1, at, key, keyLength, tail, tailBytes);
   const lastLength = copyKey(leftScratch, countOf(leftScratch) - 1, lastKey);
@@ -305,13 +309,7 @@ function mergedBytes(page: usize, index: u32, at: u32, keyLength: u32, tailBytes
  * How many of the merged entries go left. `shared` bytes of the page's prefix begin the new key too;
  * they differ from the whole prefix only when the new key comes first or last.
  */
-function splitPoint(
-  page: usize,
-  at: u32,
-  keyLength: u32,
-  tailBytes: u32,
-  shared: u32,
-): u32 {
+function splitPoint(page: usize, at: u32, keyLength: u32, tailBytes: u32, shared: u32): u32 {
   const total = countOf(page) + 1;
   // Keys that arrive in order leave full pages behind.
   if (at == total - 1 && isRightEdge()) return total - 1;

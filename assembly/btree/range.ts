@@ -14,14 +14,7 @@ import { compareAt, removeAt, search, tailAt } from "../page/slotted";
 import { findPage } from "../page/table";
 import { detach } from "../tree/reclaim";
 import { addRecords, rootAt, rootOf, setRoot } from "../tree/tree";
-import {
-  childAt,
-  childCountAt,
-  collapseRoot,
-  miss,
-  setChildAt,
-  setChildCountAt,
-} from "./path";
+import { childAt, childCountAt, collapseRoot, miss, setChildAt, setChildCountAt } from "./path";
 import { recordsBelow, releaseTail } from "./put";
 
 let low: usize = 0;
@@ -57,8 +50,7 @@ function coverage(page: usize, index: u32, lowerInside: bool, upperInside: bool)
   const isLast = index + 1 == countOf(page);
   if (!isLast && compareAt(page, index + 1, low, lowLength) <= 0) return 0;
   if (!isFirst && highLength > 0 && compareAt(page, index, high, highLength) >= 0) return 0;
-  const whole =
-    isLowerInside(page, index, lowerInside) && isUpperInside(page, index, upperInside);
+  const whole = isLowerInside(page, index, lowerInside) && isUpperInside(page, index, upperInside);
   return whole ? 2 : 1;
 }
 
@@ -123,7 +115,7 @@ export function removeRange(
   if (result < 0 || sum == 0) return result;
   const left = cut(tree, root, fromLength == 0, toLength == 0);
   if (left != root) setRoot(tree, left);
-  addRecords(tree, -<i64>sum);
+  addRecords(tree, -(<i64>sum));
   collapseRoot(tree);
   return 0;
 }

@@ -10,12 +10,7 @@ import { OUTPUT, PAGE_BODY_BYTES, STATUS, STATUS_KEY_BYTES, STATUS_MORE } from "
 import { commonBytes, copyBytes } from "../page/bytes";
 import { createPage, dropPage, writable } from "../page/epoch";
 import { RESERVE, freeCount, idOf } from "../page/frame";
-import {
-  HEADER_BYTES,
-  KIND_LEAF,
-  countOf,
-  storeId,
-} from "../page/header";
+import { HEADER_BYTES, KIND_LEAF, countOf, storeId } from "../page/header";
 import {
   BRANCH_TAIL_BYTES,
   SLOT_BYTES,
@@ -88,7 +83,7 @@ export function repack(tree: usize, key: usize, keyLength: u32): i32 {
   makePathWritable(tree, 0);
   const branch = pageOnPath(depth - 1);
   for (let index: u32 = 0; index < count; index++) {
-    store<u32>(sources + (<usize>index << 2), findPage(childAt(branch, index)));
+    store<u32>(sources + ((<usize>index) << 2), findPage(childAt(branch, index)));
   }
   const lowLength = copyKey(branch, 0, lowKey);
   if (!pack(0, 0, count, lowLength)) return copyLeaves(branch, count);
@@ -121,7 +116,7 @@ function copyLeaves(branch: usize, count: u32): i32 {
 }
 
 function sourceAt(index: u32): usize {
-  return load<u32>(sources + (<usize>index << 2));
+  return load<u32>(sources + ((<usize>index) << 2));
 }
 
 /** Where the leaf in the making begins, and what it holds so far. */

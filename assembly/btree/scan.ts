@@ -35,14 +35,14 @@ let height: u32 = 0;
 let leaf: usize = 0;
 
 function stackPage(level: u32): usize {
-  return load<u32>(branches + (<usize>level << 2));
+  return load<u32>(branches + ((<usize>level) << 2));
 }
 function stackIndex(level: u32): u32 {
-  return load<u32>(indexes + (<usize>level << 2));
+  return load<u32>(indexes + ((<usize>level) << 2));
 }
 function push(page: usize, index: u32): void {
-  store<u32>(branches + (<usize>height << 2), page);
-  store<u32>(indexes + (<usize>height << 2), index);
+  store<u32>(branches + ((<usize>height) << 2), page);
+  store<u32>(indexes + ((<usize>height) << 2), index);
   height++;
 }
 
@@ -65,7 +65,11 @@ function enter(id: u64, where: u32, key: usize, keyLength: u32): i32 {
     }
     if (kindOf(page) != KIND_BRANCH) return corrupt(id, REASON_LEVEL);
     const index =
-      where == TO_KEY ? childIndex(page, key, keyLength) : where == TO_FIRST ? 0 : countOf(page) - 1;
+      where == TO_KEY
+        ? childIndex(page, key, keyLength)
+        : where == TO_FIRST
+          ? 0
+          : countOf(page) - 1;
     push(page, index);
     expected = level - 1;
     id = childAt(page, index);
@@ -80,7 +84,7 @@ function step(reverse: bool): i32 {
     const canMove = reverse ? index > 0 : index + 1 < countOf(page);
     if (canMove) {
       const next = reverse ? index - 1 : index + 1;
-      store<u32>(indexes + (<usize>(height - 1) << 2), next);
+      store<u32>(indexes + ((<usize>(height - 1)) << 2), next);
       const entered = enter(childAt(page, next), reverse ? TO_LAST : TO_FIRST, 0, 0);
       return entered < 0 ? entered : 1;
     }

@@ -138,7 +138,7 @@ export function clear(tree: usize): i32 {
   const records = recordsOf(tree);
   removed += <f64>records;
   setRoot(tree, 0);
-  addRecords(tree, -<i64>records);
-  addOverflow(tree, -<i64>overflowOf(tree));
+  addRecords(tree, -(<i64>records));
+  addOverflow(tree, -(<i64>overflowOf(tree)));
   return 0;
 }

@@ -65,7 +65,7 @@ const rebuilt: usize = memory.data(4096, 16);
 
 /** The first `depth` bits of a hash, the others zero. */
 export function prefixBits(hash: u64, depth: u32): u64 {
-  return hash & ~(~(<u64>0) >> (<u64>depth));
+  return hash & ~(~(<u64>0) >> <u64>depth);
 }
 
 export function tagOf(hash: u64): u32 {
@@ -146,9 +146,7 @@ export function bucketHasRoom(page: usize, cellBytes: u32): bool {
 }
 /** True if the cell of entry `index` could be replaced by one of so many bytes. */
 export function bucketHasRoomInstead(page: usize, index: u32, cellBytes: u32): bool {
-  return (
-    bucketUsedBytes(page) - bucketCellBytesAt(page, index) + cellBytes <= PAGE_BODY_BYTES
-  );
+  return bucketUsedBytes(page) - bucketCellBytesAt(page, index) + cellBytes <= PAGE_BODY_BYTES;
 }
 
 function sameBytes(a: usize, b: usize, bytes: u32): bool {
@@ -290,7 +288,12 @@ export function compactBucket(page: usize, target: usize): void {
   assert(collected == countOf(page), "a page is never more than can be put in order");
   memory.fill(target + HEADER_BYTES, 0, groupsEnd(collected) - HEADER_BYTES);
   for (let index: u32 = 0; index < collected; index++) {
-    appendCell(target, tagOf(collectedHash(index)), collectedCell(index), collectedKeyLength(index));
+    appendCell(
+      target,
+      tagOf(collectedHash(index)),
+      collectedCell(index),
+      collectedKeyLength(index),
+    );
   }
   const end = groupsEnd(collected);
   memory.fill(target + end, 0, heapStartOf(target) - end);
@@ -309,7 +312,8 @@ function isZero(from: usize, to: usize): bool {
 /** True if the common header fields hold what hash pages have there. */
 export function validateHashHeader(page: usize): bool {
   if (levelOf(page) != 0 || garbageOf(page) != 0 || countOf(page) == 0) return false;
-  if (prefixLengthOf(page) != 0 || load<u16>(page, 14) != 0 || load<u8>(page, 31) != 0) return false;
+  if (prefixLengthOf(page) != 0 || load<u16>(page, 14) != 0 || load<u8>(page, 31) != 0)
+    return false;
   const depth = depthOf(page);
   return depth <= DEPTH_MAX && prefixBits(hashOf(page), depth) == hashOf(page);
 }

@@ -72,7 +72,7 @@ let records: u64 = 0;
 let expected: u64 = 0;
 
 function topItem(): usize {
-  return stack + (<usize>(height - 1) << 5);
+  return stack + ((<usize>(height - 1)) << 5);
 }
 function setTop(id: u64, hash: u64, above: i32): void {
   const item = topItem();

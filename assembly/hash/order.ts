@@ -17,13 +17,13 @@ export let collected: u32 = 0;
 export let isPartial: bool = false;
 
 export function collectedHash(index: u32): u64 {
-  return load<u64>(entries + (<usize>index << 4));
+  return load<u64>(entries + ((<usize>index) << 4));
 }
 export function collectedCell(index: u32): usize {
-  return load<u32>(entries + (<usize>index << 4), 8);
+  return load<u32>(entries + ((<usize>index) << 4), 8);
 }
 export function collectedKeyLength(index: u32): u32 {
-  return load<u32>(entries + (<usize>index << 4), 12);
+  return load<u32>(entries + ((<usize>index) << 4), 12);
 }
 
 /** Order of two keys with their hashes. */
@@ -40,7 +40,7 @@ export function compareHashed(
 }
 
 function compareToEntry(hash: u64, cell: usize, keyLength: u32, index: u32): i32 {
-  const entry = entries + (<usize>index << 4);
+  const entry = entries + ((<usize>index) << 4);
   const other = load<u64>(entry);
   if (hash != other) return hash < other ? -1 : 1;
   return compareBytes(cell, keyLength, load<u32>(entry, 8), load<u32>(entry, 12));
@@ -72,7 +72,7 @@ export function endCollect(): void {
 }
 
 function setEntry(index: u32, hash: u64, cell: usize, keyLength: u32): void {
-  const entry = entries + (<usize>index << 4);
+  const entry = entries + ((<usize>index) << 4);
   store<u64>(entry, hash);
   store<u32>(entry, cell, 8);
   store<u32>(entry, keyLength, 12);
@@ -83,16 +83,13 @@ function sort(): void {
   let gap: u32 = collected > 400 ? 301 : collected > 180 ? 132 : collected > 80 ? 57 : 23;
   while (true) {
     for (let index = gap; index < collected; index++) {
-      const entry = entries + (<usize>index << 4);
+      const entry = entries + ((<usize>index) << 4);
       const hash = load<u64>(entry);
       const cell: usize = load<u32>(entry, 8);
       const keyLength = load<u32>(entry, 12);
       let at = index;
       while (at >= gap && compareToEntry(hash, cell, keyLength, at - gap) < 0) {
-        v128.store(
-          entries + (<usize>at << 4),
-          v128.load(entries + (<usize>(at - gap) << 4)),
-        );
+        v128.store(entries + ((<usize>at) << 4), v128.load(entries + ((<usize>(at - gap)) << 4)));
         at -= gap;
       }
       if (at != index) setEntry(at, hash, cell, keyLength);

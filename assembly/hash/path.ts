@@ -7,14 +7,7 @@ import { CORRUPT } from "../errors";
 import { miss } from "../btree/path";
 import { dropPage, writable } from "../page/epoch";
 import { idOf } from "../page/frame";
-import {
-  KIND_BUCKET,
-  KIND_DIRECTORY,
-  countOf,
-  depthOf,
-  hashOf,
-  kindOf,
-} from "../page/header";
+import { KIND_BUCKET, KIND_DIRECTORY, countOf, depthOf, hashOf, kindOf } from "../page/header";
 import { REASON_BOUNDS, REASON_HASH, REASON_KIND, corrupt } from "../page/image";
 import { findPage } from "../page/table";
 import { setRoot } from "../tree/tree";
@@ -48,7 +41,7 @@ export let foundPage: u32 = 0;
 export let foundIndex: u32 = 0;
 
 export function directoryOnPath(level: u32): usize {
-  return load<u32>(directories + (<usize>level << 2));
+  return load<u32>(directories + ((<usize>level) << 2));
 }
 export function lastDirectory(): usize {
   return directoryOnPath(height - 1);
@@ -61,10 +54,10 @@ export function popDirectory(): void {
   height--;
 }
 export function chainPage(index: u32): usize {
-  return load<u32>(chain + (<usize>index << 2));
+  return load<u32>(chain + ((<usize>index) << 2));
 }
 function pushChain(page: usize): void {
-  store<u32>(chain + (<usize>chainLength << 2), page);
+  store<u32>(chain + ((<usize>chainLength) << 2), page);
   chainLength++;
 }
 /** Makes a page the first, and so far the only one, of the chain. */
@@ -79,7 +72,7 @@ export function clearPath(): void {
 
 /** Makes a page the directory at `level` of the path. */
 export function setDirectoryOnPath(level: u32, page: usize): void {
-  store<u32>(directories + (<usize>level << 2), page);
+  store<u32>(directories + ((<usize>level) << 2), page);
 }
 /** Puts a directory above all others of the path. */
 export function pushRoot(page: usize): void {
@@ -184,7 +177,7 @@ export function makeChainWritable(tree: usize, last: u32): void {
     const page = chainPage(index);
     const copy = writable(page);
     if (copy == page) continue;
-    store<u32>(chain + (<usize>index << 2), copy);
+    store<u32>(chain + ((<usize>index) << 2), copy);
     if (index == 0) linkBucket(tree, copy, idOf(copy));
     else setBucketNext(chainPage(index - 1), idOf(copy));
   }

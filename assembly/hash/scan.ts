@@ -27,13 +27,7 @@ import {
 import { findPage } from "../page/table";
 import { rootAt } from "../tree/tree";
 import { bucketCellAt, bucketKeyLengthAt } from "./bucket";
-import {
-  DIRECTORY_ENTRIES,
-  entryAt,
-  entryIndex,
-  hashBehind,
-  hashOfEntry,
-} from "./directory";
+import { DIRECTORY_ENTRIES, entryAt, entryIndex, hashBehind, hashOfEntry } from "./directory";
 import { hashBytes } from "./hash";
 import {
   beginCollect,

@@ -20,13 +20,7 @@ import {
   setEntries,
   spreadHalf,
 } from "./directory";
-import {
-  directoryOnPath,
-  height,
-  lastDirectory,
-  linkBucket,
-  pushRoot,
-} from "./path";
+import { directoryOnPath, height, lastDirectory, linkBucket, pushRoot } from "./path";
 
 /** The place value of bit `depth`, counted from the top. */
 function bitAt(depth: u32): u64 {

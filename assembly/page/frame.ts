@@ -30,7 +30,7 @@ export let dirtyCount: u32 = 0;
 /** Reserves the records; `reserveFrames` must follow when all tables stand. */
 export function initializeRecords(count: u32): i32 {
   frameCountMax = count;
-  records = reserveTable(<usize>count << 5);
+  records = reserveTable((<usize>count) << 5);
   return records == 0 ? OUT_OF_MEMORY : 0;
 }
 
@@ -45,10 +45,10 @@ export function addFrames(count: u32): i32 {
   const room = frameCountMax - frameCount;
   if (room == 0) return TABLE_FULL;
   const added = min(min(count, STEP), room);
-  const end = frames + (<usize>(frameCount + added) << 12);
+  const end = frames + ((<usize>(frameCount + added)) << 12);
   if (ensureMemory(end + 65536) < 0) return OUT_OF_MEMORY;
   for (let index = frameCount + added; index > frameCount; index--) {
-    pushFree(frames + (<usize>(index - 1) << 12));
+    pushFree(frames + ((<usize>(index - 1)) << 12));
   }
   frameCount += added;
   return <i32>added;
@@ -59,7 +59,7 @@ function recordOf(page: usize): usize {
 }
 
 export function frameAt(index: u32): usize {
-  return frames + (<usize>index << 12);
+  return frames + ((<usize>index) << 12);
 }
 
 function pushFree(page: usize): void {

@@ -7,13 +7,7 @@
  */
 import { CORRUPT } from "../errors";
 import { crc32c } from "../crc32c";
-import {
-  PAGE_BODY_BYTES,
-  PAGE_BYTES,
-  STATUS,
-  STATUS_PAGE,
-  STATUS_REASON,
-} from "../memory";
+import { PAGE_BODY_BYTES, PAGE_BYTES, STATUS, STATUS_PAGE, STATUS_REASON } from "../memory";
 import {
   HEADER_BYTES,
   KIND_BRANCH,

@@ -21,7 +21,7 @@ export function pushPair(list: usize, first: u64, second: u64): usize {
     store<u32>(block, 0, 4);
   }
   const count = load<u32>(block, 4);
-  const at = block + 16 + (<usize>count << 4);
+  const at = block + 16 + ((<usize>count) << 4);
   store<u64>(at, first);
   store<u64>(at, second, 8);
   store<u32>(block, count + 1, 4);
@@ -29,10 +29,10 @@ export function pushPair(list: usize, first: u64, second: u64): usize {
 }
 
 export function lastFirst(list: usize): u64 {
-  return load<u64>(list + (<usize>load<u32>(list, 4) << 4));
+  return load<u64>(list + ((<usize>load<u32>(list, 4)) << 4));
 }
 export function lastSecond(list: usize): u64 {
-  return load<u64>(list + (<usize>load<u32>(list, 4) << 4), 8);
+  return load<u64>(list + ((<usize>load<u32>(list, 4)) << 4), 8);
 }
 
 /** The list without its last pair. A block that becomes empty is given back. */

@@ -11,13 +11,7 @@
  *     128 KiB  keys, 256 KiB
  *     384 KiB  values, 640 KiB; for overflow records the descriptor instead of the value
  */
-import {
-  OUTPUT,
-  STATUS,
-  STATUS_KEY_BYTES,
-  STATUS_MORE,
-  STATUS_VALUES_BYTES,
-} from "../memory";
+import { OUTPUT, STATUS, STATUS_KEY_BYTES, STATUS_MORE, STATUS_VALUES_BYTES } from "../memory";
 import { copyBytes } from "./bytes";
 import { loadId } from "./header";
 import { RECORD_EXPIRES } from "./slotted";
@@ -110,4 +104,3 @@ export function pushMarker(flags: u32, keyLength: u32): void {
 export function isExpired(tail: usize, now: f64): bool {
   return (load<u8>(tail) & RECORD_EXPIRES) != 0 && <f64>loadId(tail + 7) <= now;
 }
-

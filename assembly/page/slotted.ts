@@ -140,8 +140,7 @@ export function freeBytesOf(page: usize): u32 {
 export function sharesPrefix(page: usize, key: usize, keyLength: u32): bool {
   const prefix = prefixLengthOf(page);
   return (
-    prefix == 0 ||
-    (keyLength >= prefix && compareBytes(key, prefix, prefixOf(page), prefix) == 0)
+    prefix == 0 || (keyLength >= prefix && compareBytes(key, prefix, prefixOf(page), prefix) == 0)
   );
 }
 
@@ -223,13 +222,7 @@ export function begin(target: usize, like: usize, prefixLength: u32, prefix: usi
 }
 
 /** Appends an entry behind all others. The key begins with the page's prefix, and it fits. */
-export function append(
-  page: usize,
-  key: usize,
-  keyLength: u32,
-  tail: usize,
-  tailBytes: u32,
-): void {
+export function append(page: usize, key: usize, keyLength: u32, tail: usize, tailBytes: u32): void {
   const prefix = prefixLengthOf(page);
   const suffixLength = keyLength - prefix;
   const count = countOf(page);
@@ -278,7 +271,7 @@ export function compact(page: usize, target: usize): void {
 export function validateSlotted(page: usize): bool {
   const kind = kindOf(page);
   const level = levelOf(page);
-  if ((kind == KIND_LEAF) != (level == 0) || (kind == KIND_BRANCH) != (level > 0)) return false;
+  if ((kind == KIND_LEAF) != (level == 0) || (kind == KIND_BRANCH) != level > 0) return false;
   if (level > 15 || garbageOf(page) != 0 || countOf(page) == 0) return false;
   const count = countOf(page);
   const prefix = prefixLengthOf(page);

@@ -22,7 +22,7 @@ export function initializeTable(frameCountMax: u32): i32 {
   const bits: u32 = 32 - clz<u32>(max<u32>(frameCountMax, 16) * 2 - 1);
   mask = (1 << bits) - 1;
   shift = 64 - bits;
-  table = reserveTable((<usize>1 << bits) << 4);
+  table = reserveTable(((<usize>1) << bits) << 4);
   return table == 0 ? OUT_OF_MEMORY : 0;
 }
 
@@ -34,7 +34,7 @@ function home(id: u64): u32 {
 export function findPage(id: u64): usize {
   let index = home(id);
   while (true) {
-    const entry = table + (<usize>index << 4);
+    const entry = table + ((<usize>index) << 4);
     const found = load<u64>(entry);
     if (found == id) {
       store<u32>(entry, 1, 12);
@@ -47,11 +47,11 @@ export function findPage(id: u64): usize {
 
 export function insertPage(id: u64, page: usize): void {
   let index = home(id);
-  while (load<u64>(table + (<usize>index << 4)) != 0) {
-    assert(load<u64>(table + (<usize>index << 4)) != id, "a page is resident once");
+  while (load<u64>(table + ((<usize>index) << 4)) != 0) {
+    assert(load<u64>(table + ((<usize>index) << 4)) != id, "a page is resident once");
     index = (index + 1) & mask;
   }
-  const entry = table + (<usize>index << 4);
+  const entry = table + ((<usize>index) << 4);
   store<u64>(entry, id);
   store<u32>(entry, page, 8);
   store<u32>(entry, 1, 12);
@@ -62,7 +62,7 @@ export function insertPage(id: u64, page: usize): void {
 export function removePage(id: u64): usize {
   let index = home(id);
   while (true) {
-    const entry = table + (<usize>index << 4);
+    const entry = table + ((<usize>index) << 4);
     const found = load<u64>(entry);
     if (found == 0) return 0;
     if (found == id) {
@@ -80,18 +80,18 @@ function removeAt(index: u32): void {
   let gap = index;
   let next = (gap + 1) & mask;
   while (true) {
-    const entry = table + (<usize>next << 4);
+    const entry = table + ((<usize>next) << 4);
     const id = load<u64>(entry);
     if (id == 0) break;
     const want = home(id);
     if (((next - want) & mask) >= ((next - gap) & mask)) {
-      memory.copy(table + (<usize>gap << 4), entry, 16);
+      memory.copy(table + ((<usize>gap) << 4), entry, 16);
       gap = next;
     }
     next = (next + 1) & mask;
   }
-  store<u64>(table + (<usize>gap << 4), 0);
-  store<u64>(table + (<usize>gap << 4), 0, 8);
+  store<u64>(table + ((<usize>gap) << 4), 0);
+  store<u64>(table + ((<usize>gap) << 4), 0, 8);
 }
 
 /** Frees up to `wanted` frames of clean, unpinned pages, least recently used first. */
@@ -100,7 +100,7 @@ export function evictClean(wanted: u32): u32 {
   // Two rounds: the first may do no more than clear every bit.
   let steps: u32 = (mask + 1) << 1;
   while (evicted < wanted && steps-- > 0) {
-    const entry = table + (<usize>hand << 4);
+    const entry = table + ((<usize>hand) << 4);
     const id = load<u64>(entry);
     if (id != 0) {
       if (load<u32>(entry, 12) != 0) {
@@ -124,7 +124,7 @@ export function evictClean(wanted: u32): u32 {
 export function nextDirty(): usize {
   let steps: u32 = (mask + 1) << 1;
   while (steps-- > 0) {
-    const entry = table + (<usize>hand << 4);
+    const entry = table + ((<usize>hand) << 4);
     hand = (hand + 1) & mask;
     if (load<u64>(entry) == 0) continue;
     if (load<u32>(entry, 12) != 0) {

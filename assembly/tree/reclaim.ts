@@ -41,7 +41,7 @@ let pending: usize = 0;
 /** Queues the subtree below page `id` of a tree; it is dead once this epoch is committed. */
 export function detach(tree: usize, id: u64, level: u32): void {
   const overflow = overflowOf(tree) > 0 ? HAS_OVERFLOW : 0;
-  pending = pushPair(pending, id | (<u64>level << LEVEL_SHIFT) | overflow, epoch);
+  pending = pushPair(pending, id | ((<u64>level) << LEVEL_SHIFT) | overflow, epoch);
 }
 export function detachHashed(tree: usize, id: u64): void {
   const overflow = overflowOf(tree) > 0 ? HAS_OVERFLOW : 0;
@@ -140,7 +140,7 @@ export function copyQueue(target: usize, most: u32): u32 {
   let copied: u32 = 0;
   while (block != 0 && copied < most) {
     const count = min(load<u32>(block, 4), most - copied);
-    memory.copy(target + (<usize>copied << 4), block + 16, <usize>count << 4);
+    memory.copy(target + ((<usize>copied) << 4), block + 16, (<usize>count) << 4);
     copied += count;
     block = load<u32>(block);
   }

@@ -38,8 +38,8 @@ let freeVersion: usize = 0;
 let touched: usize = 0;
 
 export function initializeTrees(): i32 {
-  trees = reserveTable(<usize>TREES_MAX << 6);
-  index = reserveTable(<usize>TREES_MAX << 4);
+  trees = reserveTable((<usize>TREES_MAX) << 6);
+  index = reserveTable((<usize>TREES_MAX) << 4);
   return trees == 0 || index == 0 ? OUT_OF_MEMORY : 0;
 }
 
@@ -47,7 +47,7 @@ export function initializeTrees(): i32 {
 export function findTree(id: u32): usize {
   let at = (id * 0x9e37_79b1) & INDEX_MASK;
   while (true) {
-    const entry = index + (<usize>at << 3);
+    const entry = index + ((<usize>at) << 3);
     const found = load<u32>(entry);
     if (found == id + 1) return load<u32>(entry, 4);
     if (found == 0) return 0;
@@ -62,16 +62,16 @@ export function createTree(id: u32, kind: u32): i32 {
   if (tree != 0) freeTree = load<u32>(tree, 40);
   else if (treeCount == TREES_MAX) return TABLE_FULL;
   else {
-    tree = trees + (<usize>treeCount << 6);
+    tree = trees + ((<usize>treeCount) << 6);
     treeCount++;
   }
   memory.fill(tree, 0, 64);
   store<u32>(tree, id);
   store<u32>(tree, kind, 4);
   let at = (id * 0x9e37_79b1) & INDEX_MASK;
-  while (load<u32>(index + (<usize>at << 3)) != 0) at = (at + 1) & INDEX_MASK;
-  store<u32>(index + (<usize>at << 3), id + 1);
-  store<u32>(index + (<usize>at << 3), tree, 4);
+  while (load<u32>(index + ((<usize>at) << 3)) != 0) at = (at + 1) & INDEX_MASK;
+  store<u32>(index + ((<usize>at) << 3), id + 1);
+  store<u32>(index + ((<usize>at) << 3), tree, 4);
   return 0;
 }
 
@@ -80,20 +80,20 @@ export function forgetTree(id: u32): i32 {
   const tree = findTree(id);
   if (tree == 0) return TREE_UNKNOWN;
   let gap = (id * 0x9e37_79b1) & INDEX_MASK;
-  while (load<u32>(index + (<usize>gap << 3)) != id + 1) gap = (gap + 1) & INDEX_MASK;
+  while (load<u32>(index + ((<usize>gap) << 3)) != id + 1) gap = (gap + 1) & INDEX_MASK;
   let next = (gap + 1) & INDEX_MASK;
   while (true) {
-    const entry = index + (<usize>next << 3);
+    const entry = index + ((<usize>next) << 3);
     const found = load<u32>(entry);
     if (found == 0) break;
     const want = ((found - 1) * 0x9e37_79b1) & INDEX_MASK;
     if (((next - want) & INDEX_MASK) >= ((next - gap) & INDEX_MASK)) {
-      memory.copy(index + (<usize>gap << 3), entry, 8);
+      memory.copy(index + ((<usize>gap) << 3), entry, 8);
       gap = next;
     }
     next = (next + 1) & INDEX_MASK;
   }
-  store<u64>(index + (<usize>gap << 3), 0);
+  store<u64>(index + ((<usize>gap) << 3), 0);
   let version: usize = load<u32>(tree, 40);
   while (version != 0) {
     const older: usize = load<u32>(version);

@@ -86,6 +86,7 @@ export interface LogStorage {
 export interface StagedBlob {
   readonly name: string;
   write(at: number, bytes: Uint8Array): Awaitable<void>;
+  /** Also while it is being sealed, and afterwards; not after `abort`. */
   read(at: number, into: Uint8Array): Awaitable<number>;
   /** Hands what was written so far to the device, without sealing; may be called between slices. */
   sync(): Promise<void>;

@@ -84,6 +84,7 @@ class MemoryStagedBlob implements StagedBlob {
   #bytes: Uint8Array = new Uint8Array(65_536);
   #size = 0;
   #done = false;
+  #isSealed = false;
 
   constructor(name: string, answers: Answers, ended: (bytes: Uint8Array | undefined) => void) {
     this.name = name;
@@ -97,7 +98,7 @@ class MemoryStagedBlob implements StagedBlob {
 
   read(at: number, into: Uint8Array): Awaitable<number> {
     return this.#answers.give(() => {
-      this.#requireStaged("read");
+      if (!this.#isSealed) this.#requireStaged("read");
       return copyFrom(this.#bytes.subarray(0, this.#size), at, into);
     });
   }
@@ -137,6 +138,7 @@ class MemoryStagedBlob implements StagedBlob {
   #seal(): void {
     this.#requireStaged("seal");
     this.#done = true;
+    this.#isSealed = true;
     this.#ended(this.#bytes.slice(0, this.#size));
   }
 

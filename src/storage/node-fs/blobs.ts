@@ -40,10 +40,12 @@ export class NodeBlobs implements BlobStorage {
     if (existsSync(path)) {
       throw storageFailure("create", path, Object.assign(new Error("exists"), { code: "EEXIST" }));
     }
-    const blob = new NodeStagedBlob(name, this.#folder, (file) => {
+    const ended = (file: OpenFile | undefined): void => {
       this.#staged.delete(blob);
       if (file !== undefined) this.#files.adopt(name, file);
-    });
+    };
+    const readSealed = (at: number, into: Uint8Array): number => this.read(name, at, into);
+    const blob = new NodeStagedBlob(name, this.#folder, ended, readSealed);
     this.#staged.add(blob);
     return blob;
   }
@@ -102,13 +104,21 @@ class NodeStagedBlob implements StagedBlob {
   readonly #folder: Folder;
   /** Called once, with the open file when the blob was sealed. */
   readonly #ended: (file: OpenFile | undefined) => void;
+  readonly #readSealed: (at: number, into: Uint8Array) => number;
   readonly #file: OpenFile;
   #done = false;
+  #isSealed = false;
 
-  constructor(name: string, folder: Folder, ended: (file: OpenFile | undefined) => void) {
+  constructor(
+    name: string,
+    folder: Folder,
+    ended: (file: OpenFile | undefined) => void,
+    readSealed: (at: number, into: Uint8Array) => number,
+  ) {
     this.name = name;
     this.#folder = folder;
     this.#ended = ended;
+    this.#readSealed = readSealed;
     this.#file = new OpenFile(folder.file(name + suffix + stagedSuffix), "wx+");
   }
 
@@ -120,6 +130,7 @@ class NodeStagedBlob implements StagedBlob {
   }
 
   read(at: number, into: Uint8Array): number {
+    if (this.#isSealed) return this.#readSealed(at, into);
     this.#requireStaged("read");
     return this.#file.read(at, into);
   }
@@ -157,6 +168,7 @@ class NodeStagedBlob implements StagedBlob {
     this.#folder.rename(to + stagedSuffix, to);
     this.#file.path = this.#folder.file(to);
     this.#done = true;
+    this.#isSealed = true;
     this.#ended(this.#file);
   }
 
