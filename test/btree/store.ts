@@ -202,7 +202,10 @@ export class Store {
 
   #keep(id: number, position: number): void {
     const at = this.output + position * pageBytes;
-    this.medium.set(id, this.bytes.slice(at, at + pageBytes));
+    const page = this.bytes.subarray(at, at + pageBytes);
+    const old = this.medium.get(id);
+    if (old === undefined) this.medium.set(id, page.slice());
+    else old.set(page);
   }
 
   /** Writes the dirty pages of a blob to the medium; how many. */
