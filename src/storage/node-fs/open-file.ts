@@ -11,6 +11,7 @@ import {
   write,
   writeSync,
 } from "node:fs";
+import { CairnError } from "../../errors.ts";
 import { attempt, storageFailure } from "./failure.ts";
 
 /** Mode of every file of a database: its user only. */
@@ -38,7 +39,7 @@ export class OpenFile {
   /** Bytes in the file, kept by whoever writes it, so that no call asks the kernel. */
   size = 0;
   /** Set by each read and cleared by the cache that looks for a file to close. */
-  used = true;
+  used = false;
   /** -1 once closed: a late call fails instead of reaching whatever the number means by then. */
   #fd: number;
   #running = 0;
@@ -140,7 +141,10 @@ export class OpenFile {
     start: (fd: number, done: (error: Error | null, value?: T) => void) => void,
   ): Promise<T> {
     const fd = this.#fd;
-    if (fd < 0) return Promise.reject(storageFailure(operation, this.path, new Error("closed")));
+    if (fd < 0) {
+      const message = `Gave up to ${operation} ${this.path}: the storage was closed.`;
+      return Promise.reject(new CairnError("closed", message, { details: { path: this.path } }));
+    }
     return new Promise<T>((resolve, reject) => {
       start(fd, (error, value) => {
         this.#running--;

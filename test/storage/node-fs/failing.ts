@@ -12,7 +12,15 @@ export interface Rule {
   short?: number;
 }
 
-export const failing: { rules: Rule[]; log: string[] } = { rules: [], log: [] };
+export const failing: {
+  rules: Rule[];
+  /** Names of the calls, in order. */
+  log: string[];
+  /** With which flags files were opened, in order. */
+  flags: unknown[];
+  /** While set, each `fsync` with a callback is done, but does not answer before it resolves. */
+  held: Promise<void> | undefined;
+} = { rules: [], log: [], flags: [], held: undefined };
 
 export function failingFs(fs: Fs): Fs {
   const mocked: Record<string, unknown> = { ...fs };
@@ -27,6 +35,7 @@ export function failingFs(fs: Fs): Fs {
     const real = fs[name as keyof Fs] as Call;
     mocked[name] = (...args: never[]) => {
       failing.log.push(name);
+      if (name === "openSync") failing.flags.push(args[1]);
       const rule = strike(name);
       if (rule === undefined) return real(...args);
       if (rule.short === undefined) throw failureOf(rule);
@@ -39,8 +48,13 @@ export function failingFs(fs: Fs): Fs {
     mocked[name] = (...args: never[]) => {
       failing.log.push(name);
       const rule = strike(name);
-      if (rule === undefined) return real(...args);
-      const done = args.at(-1) as unknown as (error: Error) => void;
+      const done = args.at(-1) as unknown as (...answer: unknown[]) => void;
+      const held = name === "fsync" ? failing.held : undefined;
+      if (rule === undefined && held === undefined) return real(...args);
+      if (rule === undefined) {
+        const later = (...answer: unknown[]): unknown => held?.then(() => done(...answer));
+        return real(...(args.slice(0, -1) as never[]), later as never);
+      }
       setImmediate(() => done(failureOf(rule)));
     };
   }

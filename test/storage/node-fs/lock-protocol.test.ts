@@ -35,40 +35,48 @@ class Simulation {
   readonly processes = new Map<string, Process>();
   readonly violations: string[] = [];
   readonly won = new Map<number, string>();
+  readonly broken = new Set<number>();
+  /** How often an opener breaks the lock by force before it opens. */
+  readonly breaking: number;
   /** Who believes to hold the lock at the moment. */
   readonly holding = new Map<string, number>();
+  readonly #freezing: number;
   #started = 0;
+  #step = 0;
 
   constructor(seed: number, sabotage: Sabotage) {
     this.random = new Random(seed);
     this.sabotage = sabotage;
+    this.#freezing = this.random.pick([0, 0.1, 0.2, 0.4]);
+    this.breaking = this.random.pick([0, 0, 0.1, 0.3]);
   }
 
   /** Runs `openers` processes at a time until `startsMax` were started and all have ended. */
   async run(openers: number, startsMax: number): Promise<void> {
     const stickiness = this.random.fraction();
-    const freezing = this.random.pick([0, 0.02, 0.05, 0.1]);
     let last: Process | undefined;
-    for (let step = 0; ; step++) {
+    for (; ; this.#step++) {
       const living = (): Process[] => [...this.processes.values()].filter((one) => one.alive);
       while (living().length < openers && this.#started < startsMax) this.#start();
       await new Promise((resolve) => setImmediate(resolve));
       const all = living().filter((one) => one.resume !== undefined);
       if (all.length === 0) return;
-      const moving = all.filter((one) => one.frozenUntil <= step);
+      const moving = all.filter((one) => one.frozenUntil <= this.#step);
       const waiting = moving.length > 0 ? moving : all;
       const next: Process =
         last !== undefined && waiting.includes(last) && this.random.chance(stickiness)
           ? last
           : this.random.pick(waiting);
       last = next;
-      if (this.random.chance(freezing)) next.frozenUntil = step + this.random.integer(200);
+      if (this.random.chance(this.#freezing / 10)) this.#freeze(next);
       else if (this.random.chance(0.01)) this.#kill(next);
       else this.#continue(next);
     }
   }
 
-  enter(process: Process, generation: number): void {
+  /** False when its claim was broken before it knew that it had it. */
+  enter(process: Process, generation: number): boolean {
+    if (this.broken.has(generation)) return false;
     for (const [id, other] of this.holding) {
       this.violations.push(`${process.id} got ${generation} while ${id} holds ${other}`);
     }
@@ -76,12 +84,25 @@ class Simulation {
     if (before !== undefined) this.violations.push(`generation ${generation} was won twice`);
     this.won.set(generation, process.id);
     this.holding.set(process.id, generation);
+    return true;
   }
 
-  turn(process: Process): Promise<void> {
+  /** From now on the holder of this generation is one no more, whatever it believes. */
+  breakLock(generation: number): void {
+    this.broken.add(generation);
+    for (const [id, its] of this.holding) if (its === generation) this.holding.delete(id);
+  }
+
+  /** `delicate` steps are those before which a pause matters most. */
+  turn(process: Process, delicate: boolean): Promise<void> {
+    if (delicate && this.random.chance(this.#freezing)) this.#freeze(process);
     return new Promise((resolve, reject) => {
       process.resume = () => (process.alive ? resolve() : reject(new Killed()));
     });
+  }
+
+  #freeze(process: Process): void {
+    process.frozenUntil = this.#step + this.random.integer(200);
   }
 
   #start(): void {
@@ -121,6 +142,7 @@ async function live(simulation: Simulation, process: Process): Promise<void> {
   const lock = new SimulatedFolder(simulation, process);
   const { id } = process;
   for (let round = 0; round < 3; round++) {
+    if (simulation.random.chance(simulation.breaking)) await breakByForce(lock, id);
     const claimant = {
       ...{ id: `${id}/${round}`, state: "held" as const, since: 0, pid: 1, host: "", runtime: "" },
       ...{ bootId: "", pidNamespace: "", startTicks: "" },
@@ -132,17 +154,30 @@ async function live(simulation: Simulation, process: Process): Promise<void> {
       if (!isCairnError(error, "lock_held")) throw error;
       continue;
     }
-    simulation.enter(process, record.generation);
+    if (!simulation.enter(process, record.generation)) continue;
     await removeOlderClaims(lock, record.generation);
-    await simulation.turn(process);
+    await simulation.turn(process, false);
     const holder = await heldClaim(lock);
-    if (holder?.id !== record.id) simulation.violations.push(`${record.id} is not the holder`);
+    if (holder?.id !== record.id && simulation.holding.has(id)) {
+      simulation.violations.push(`${record.id} is not the holder`);
+    }
     // As release does: from the moment it is written, the next opener may come in.
-    await simulation.turn(process);
+    await simulation.turn(process, false);
     simulation.holding.delete(id);
     if (simulation.claims.get(record.generation)?.id === record.id) {
       simulation.claims.set(record.generation, { ...record, state: "released" });
     }
+  }
+}
+
+async function breakByForce(lock: LockFolder, id: string): Promise<void> {
+  const held = await heldClaim(lock);
+  if (held === undefined) return;
+  const breaker = { ...held, id: `${id}/breaker`, state: "broken" as const };
+  try {
+    await claimNext(lock, breaker, held.generation);
+  } catch (error) {
+    if (!isCairnError(error, "lock_held")) throw error;
   }
 }
 
@@ -168,7 +203,7 @@ class SimulatedFolder implements LockFolder {
     if (random.chance(0.5)) order.reverse();
     const listed: number[] = [];
     for (const generation of order) {
-      if (random.chance(0.3)) await this.#turn();
+      if (random.chance(0.3)) await this.#turn(true);
       if (claims.has(generation)) listed.push(generation);
     }
     return listed;
@@ -189,16 +224,17 @@ class SimulatedFolder implements LockFolder {
   }
 
   async publish(record: ClaimRecord): Promise<boolean> {
-    await this.#turn();
+    await this.#turn(true);
     const { claims } = this.#simulation;
     if (claims.has(record.generation)) return false;
     claims.set(record.generation, record);
+    if (record.state === "broken") this.#simulation.breakLock(record.generation - 1);
     this.#published = record.generation;
     return true;
   }
 
   async raiseFloor(generation: number): Promise<void> {
-    await this.#turn();
+    await this.#turn(true);
     this.#simulation.floor = generation;
   }
 
@@ -221,8 +257,8 @@ class SimulatedFolder implements LockFolder {
     return this.#published > 0 && this.#simulation.sabotage === "no second look";
   }
 
-  #turn(): Promise<void> {
-    return this.#simulation.turn(this.#process);
+  #turn(delicate = false): Promise<void> {
+    return this.#simulation.turn(this.#process, delicate);
   }
 }
 

@@ -332,6 +332,26 @@ describe("parts of a process", () => {
     expect(claim.generation).toBe(2);
     await claim.release();
   });
+
+  test("a cluster worker keeps the lock though the primary is killed", async () => {
+    const primary = join(parent, "primary.mjs");
+    const setup = JSON.stringify({ exec: program, args: [folder] });
+    writeFileSync(
+      primary,
+      `import cluster from "node:cluster"; cluster.setupPrimary(${setup}); cluster.fork();`,
+    );
+    const one = new Running([process.execPath], [primary]);
+    running.push(one);
+    expect(await one.line()).toBe("held 1");
+    const pid = (await lockHolder(folder))?.pid ?? 0;
+    expect(pid).not.toBe(one.process.pid);
+    // It would end by itself when it notices; until then it may write.
+    process.kill(pid, "SIGSTOP");
+    await one.kill();
+    await expectCode("lock_held", acquire);
+    process.kill(pid, "SIGKILL");
+    await expect.poll(() => lockHolder(folder)).toBeUndefined();
+  });
 });
 
 test("openers that start at once let one in", async () => {

@@ -374,16 +374,75 @@ describe("files", () => {
     await close();
     storage = openNodeStorage(folder, { openBlobsMax: 8 });
     claim = await storage.acquire("exclusive", { create: true });
+    failing.log.length = 0;
     for (let i = 0; i < 40; i++) {
       const staged = storage.blobs.stage(`blob-${i}`);
       staged.write(0, new Uint8Array(4).fill(i));
       staged.seal();
       storage.blobs.read("blob-0", 0, new Uint8Array(4));
     }
+    // Each blob when it was staged, and the folder once: the blob that is read is never reopened.
+    expect(failing.log.filter((call) => call === "openSync")).toHaveLength(41);
     expect(openFiles("blob-")).toHaveLength(8);
     expect(openFiles("blob-")).toContain(file("blobs", "blob-0.blob"));
     storage.close();
     expect(openFiles("blob-")).toEqual([]);
+  });
+
+  test("gives no name to what was finished after the storage was closed", async () => {
+    let letGo = (): void => undefined;
+    failing.held = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const staged = storage.blobs.stage("a");
+    const running = [storage.log.createAhead(2, 100), staged.sealAsync()];
+    const outcome = Promise.allSettled(running);
+    await vi.waitFor(() => expect(failing.log.slice(-3)).toEqual(["write", "fsync", "fsync"]));
+    await close();
+    await open();
+    // The same names, of the next one who may write.
+    const ahead = storage.log.createAhead(2, 5);
+    const second = storage.blobs.stage("a");
+    second.write(0, new Uint8Array(5));
+    failing.held = undefined;
+    letGo();
+    for (const { status } of await outcome) expect(status).toBe("rejected");
+    await ahead;
+    second.seal();
+    expect(storage.log.size(2)).toBe(5);
+    expect(storage.blobs.size("a")).toBe(5);
+  });
+
+  test("gives no name to a blob that was aborted while it was sealed", async () => {
+    let letGo = (): void => undefined;
+    failing.held = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const first = storage.blobs.stage("a");
+    const sealing = failure(() => first.sealAsync());
+    failing.held = undefined;
+    first.abort();
+    const second = storage.blobs.stage("a");
+    letGo();
+    expect((await sealing).code).toBe("invariant_broken");
+    expect(storage.blobs.list()).toEqual([]);
+    second.seal();
+    expect(storage.blobs.list()).toEqual(["a"]);
+  });
+
+  test("are opened for reading only by a reader", async () => {
+    storage.root.create(new Uint8Array(rootBytes));
+    storage.log.create(1, 10);
+    const staged = storage.blobs.stage("a");
+    staged.seal();
+    const reader = openNodeStorage(folder);
+    failing.flags.length = 0;
+    await reader.acquire("read-only", { create: false });
+    reader.root.read();
+    reader.log.read(1, 0, new Uint8Array(10));
+    reader.blobs.size("a");
+    expect(failing.flags).toEqual(["r", "r", "r"]);
+    reader.close();
   });
 
   test("closes every file, also those with a call under way", async () => {
