@@ -1,6 +1,7 @@
 /**
  * Where the core's code comes from. This file serves every platform that may compile bytes: Node,
- * Deno, Bun and browsers. The build puts load.workerd.ts in its place for workerd (build/build.mjs).
+ * Deno, Bun and browsers. The build puts load.workerd.ts in its place for workerd (see
+ * build/build.mjs).
  */
 import { coreBase64 } from "./wasm.generated.ts";
 
@@ -18,7 +19,7 @@ interface Base64Decoder {
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const decoder = Uint8Array as typeof Uint8Array & Base64Decoder;
-  // Node 20 to 24 have no `fromBase64`; `atob` is everywhere. The loop is 4 times as fast as `from`.
+  // Node 20 to 24 have no `fromBase64`; `atob` is everywhere. A loop is 4 times as fast as `from`.
   if (decoder.fromBase64 !== undefined) return decoder.fromBase64(text);
   const characters = atob(text);
   const bytes = new Uint8Array(characters.length);
