@@ -6,14 +6,7 @@
  */
 import type { Checksum } from "../checksum.ts";
 import type { Steps } from "../steps.ts";
-import {
-  frameFault,
-  frameHeaderBytes,
-  frameMagic,
-  frameSeed,
-  isHeaderIntact,
-  readFrame,
-} from "./frame.ts";
+import { frameHeaderBytes, frameMagic, frameSeed, isHeaderIntact, readFrame } from "./frame.ts";
 import type { SegmentHeader } from "./segment.ts";
 import type { LogWindow } from "./window.ts";
 
@@ -87,7 +80,6 @@ function* readProof(
   if (frame === undefined) return 0;
   const seed = frameSeed(header.checksum, from);
   if (!isHeaderIntact(window.bytes, at, frame, checksum, seed)) return 0;
-  if (frameFault(frame) !== undefined || frame.generation !== header.generation) return 0;
   if (from + frame.bytes > end) return 0;
   remains.durableSeq = Math.max(remains.durableSeq, frame.durableSeq);
   remains.lastSeq = Math.max(remains.lastSeq, frame.lastSeq);

@@ -45,6 +45,15 @@ function refusal(log: MapLog, from?: LogPosition): { code: string; reason: unkno
   throw new Error("the log was read");
 }
 
+function placeOf(log: MapLog): unknown {
+  try {
+    readAll(log);
+  } catch (error) {
+    if (error instanceof CairnError) return error.details.offset;
+  }
+  return undefined;
+}
+
 function edit(log: MapLog, segment: number, change: (bytes: Uint8Array) => void): void {
   const bytes = log.segments.get(segment);
   if (bytes === undefined) throw new Error(`segment ${segment} does not exist`);
@@ -255,6 +264,8 @@ describe("an intact frame is refused", () => {
     const { log } = await write(3);
     editFrame(log, second, change);
     expect(refusal(log)).toEqual({ code: "log_corrupt", reason });
+    // The frame itself, not the one after it, whose chain is broken as well.
+    expect(placeOf(log)).toBe(second);
   });
 
   test.each<[string, (frame: DataView) => void, string]>([
@@ -276,6 +287,8 @@ describe("an intact frame is refused", () => {
     appendSync(writer, payloadOf(1, 204));
     editFrame(log, second, change);
     expect(refusal(log)).toEqual({ code: "log_corrupt", reason });
+    // Lengths are known to be wrong of the whole group only.
+    expect(placeOf(log)).toBe(reason === "frame-malformed" ? first : second);
   });
 
   test("while the same change is harmless when it is undone", async () => {

@@ -134,6 +134,18 @@ describe("segments", () => {
     expect(readAll(log).groups.length).toBe(4);
   });
 
+  test("that were made ahead and are too small for a frame are passed over", async () => {
+    const log = new MapLog();
+    const writer = writerOf(log, sizes);
+    for (let i = 0; i < 3; i++) appendSync(writer, payloadOf(i, 100));
+    await writer.settled();
+    appendSync(writer, payloadOf(3, 3000));
+    await writer.settled();
+    expect(writer.position.segment).toBe(3);
+    expect(log.segments.has(2)).toBe(false);
+    expect(readAll(log).groups.length).toBe(4);
+  });
+
   test("are checked against the claim before each one is begun", () => {
     const log = new MapLog();
     let claims = 0;
