@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { CairnError } from "../../errors.ts";
-import { errnoOf } from "./failure.ts";
+import { errnoOf, storageFailure } from "./failure.ts";
 import { randomId } from "./lock-record.ts";
 
 export type Sign =
@@ -32,6 +32,9 @@ export const bindingSuffix = ".binding";
 
 /** Bytes of the longest socket path that every platform takes. */
 const socketPathBytesMax = 103;
+
+/** Failures that have nothing to do with sockets. */
+const plainErrnos: ReadonlySet<string> = new Set(["EROFS", "ENOSPC", "EDQUOT", "EACCES"]);
 
 /** A local connection succeeds or fails at once; one that does neither tells nothing. */
 const answerMsMax = 2_000;
@@ -58,12 +61,7 @@ export class SignOfLife {
       renameSync(join(folder, id + bindingSuffix), path);
     } catch (error) {
       server.close();
-      throw new CairnError(
-        "lock_invalid",
-        `Cannot lock ${folder}: no socket can be opened in it (${errnoOf(error)}). ` +
-          "Check that the file system takes Unix sockets and that this process may listen on one.",
-        { cause: error, details: { path, errno: errnoOf(error) } },
-      );
+      throw listenFailure(folder, error);
     } finally {
       route.close();
     }
@@ -89,6 +87,18 @@ export class SignOfLife {
       // A socket that stays refuses; the next holder of the lock removes it.
     }
   }
+}
+
+function listenFailure(folder: string, error: unknown): CairnError {
+  const errno = errnoOf(error);
+  if (plainErrnos.has(errno)) return storageFailure("lock", folder, error);
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CairnError(
+    "lock_invalid",
+    `Cannot lock ${folder}: no socket can listen there (${reason}). Use a file system that takes ` +
+      "Unix sockets, and allow this process to listen on one.",
+    { cause: error, details: { path: folder, errno } },
+  );
 }
 
 function startListening(server: Server, path: string): Promise<void> {

@@ -31,6 +31,7 @@ export function failingFs(fs: Fs): Fs {
     "openSync",
     "readSync",
     "linkSync",
+    "renameSync",
   ]) {
     const real = fs[name as keyof Fs] as Call;
     mocked[name] = (...args: never[]) => {

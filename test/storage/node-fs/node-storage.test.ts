@@ -191,16 +191,17 @@ describe("calls of the system", () => {
   test("segments are synced before they have their name, and the name after", async () => {
     failing.log.length = 0;
     storage.log.create(1, 2 * 1024 * 1024 + 1);
-    const sync = ["openSync", "writeSync", "writeSync", "writeSync", "fsyncSync"];
+    const bytes = ["openSync", "writeSync", "writeSync", "writeSync", "fsyncSync"];
     // The folder is opened for the first sync of its names.
-    expect(failing.log).toEqual([...sync, "openSync", "fsyncSync"]);
+    expect(failing.log).toEqual([...bytes, "renameSync", "openSync", "fsyncSync"]);
     failing.log.length = 0;
     await storage.log.createAhead(2, 2 * 1024 * 1024 + 1);
-    expect(failing.log).toEqual(["openSync", "write", "write", "write", "fsync", "fsync"]);
+    const ahead = ["openSync", "write", "write", "write", "fsync"];
+    expect(failing.log).toEqual([...ahead, "renameSync", "fsync"]);
   });
 
   test("a blob's bytes are synced before it has its name, and the name after", async () => {
-    const order = ["openSync", "writeSync", "fsyncSync", "openSync", "fsyncSync"];
+    const order = ["openSync", "writeSync", "fsyncSync", "renameSync", "openSync", "fsyncSync"];
     failing.log.length = 0;
     const first = storage.blobs.stage("a");
     first.write(0, new Uint8Array(10));
@@ -211,7 +212,8 @@ describe("calls of the system", () => {
     second.write(0, new Uint8Array(10));
     await second.sync();
     await second.sealAsync();
-    expect(failing.log).toEqual(["openSync", "writeSync", "fdatasync", "fsync", "fsync"]);
+    const slices = ["openSync", "writeSync", "fdatasync"];
+    expect(failing.log).toEqual([...slices, "fsync", "renameSync", "fsync"]);
   });
 });
 
@@ -297,6 +299,19 @@ describe("failures", () => {
       expect(readdirSync(folder).sort()).toEqual(["blobs", "lock", "log"]);
     }
     storage.root.create(new Uint8Array(rootBytes));
+  });
+
+  test.each([
+    ["EROFS", "storage_read_only"],
+    ["ENOSPC", "disk_full"],
+    ["EACCES", "storage_permission"],
+    ["EOPNOTSUPP", "lock_invalid"],
+  ] as const)("%s for the socket of the lock is %s", async (errno, code) => {
+    await close();
+    fail("renameSync", errno);
+    const error = await expectCode(code, () => storage.acquire("exclusive", { create: true }));
+    expect(error.details.errno).toBe(errno);
+    expect(error.message).toContain(file("lock"));
   });
 
   test("an opener that fails leaves no lock behind", async () => {
