@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { CairnError } from "../../errors.ts";
-import { errnoOf, storageFailure } from "./failure.ts";
+import { attempt, errnoOf, storageFailure } from "./failure.ts";
 import { randomId } from "./lock-record.ts";
 
 export type Sign =
@@ -54,16 +54,17 @@ export class SignOfLife {
   /** Listens as `id` in `folder`. Does not keep the process running. */
   static async listen(folder: string, id: string): Promise<SignOfLife> {
     const server = createServer((connection) => connection.destroy());
-    const route = shortRoute(folder);
     const path = join(folder, id + socketSuffix);
+    let route: Route | undefined;
     try {
+      route = shortRoute(folder);
       await startListening(server, join(route.path, id + bindingSuffix));
       renameSync(join(folder, id + bindingSuffix), path);
     } catch (error) {
       server.close();
       throw listenFailure(folder, error);
     } finally {
-      route.close();
+      route?.close();
     }
     server.on("error", () => undefined);
     server.unref();
@@ -73,7 +74,8 @@ export class SignOfLife {
 
   /** When it began to listen, by the clock of the file system; Unix milliseconds. */
   get since(): number {
-    return Math.floor(lstatSync(this.#path).mtimeMs);
+    const path = this.#path;
+    return attempt("look at", path, () => Math.floor(lstatSync(path).mtimeMs));
   }
 
   /** Stops answering. The socket stays behind and refuses from now on, unless it is removed. */
@@ -120,15 +122,16 @@ export async function probe(folder: string, name: string): Promise<Sign> {
   } catch (error) {
     return errnoOf(error) === "ENOENT" ? "gone" : "unclear";
   }
-  const route = shortRoute(folder);
+  let route: Route | undefined;
   try {
+    route = shortRoute(folder);
     const path = join(route.path, name);
     const sign = await knock(path);
     return sign === "refuses" && "bun" in process.versions ? await confirmRefusal(path) : sign;
   } catch {
     return "unclear";
   } finally {
-    route.close();
+    route?.close();
   }
 }
 
