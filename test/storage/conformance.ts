@@ -198,6 +198,18 @@ export function conformance(name: string, makePlace: () => Place): void {
         expect(Buffer.compare(read, bytesOf(70_000))).toBe(0);
       });
 
+      test("reads through what staged it while it is sealed and after, not once aborted", async () => {
+        const staged = await storage.blobs.stage("a");
+        await staged.write(0, bytesOf(100));
+        const sealing = staged.sealAsync();
+        expect(await readAll(100, (into) => staged.read(0, into))).toEqual(bytesOf(100));
+        await sealing;
+        expect(await readAll(100, (into) => staged.read(0, into))).toEqual(bytesOf(100));
+        const aborted = await storage.blobs.stage("b");
+        await aborted.abort();
+        await expectCode("invariant_broken", () => aborted.read(0, new Uint8Array(1)));
+      });
+
       test("writes in any order, with zeros between", async () => {
         const staged = await storage.blobs.stage("a");
         await staged.write(200_000, bytesOf(10));
