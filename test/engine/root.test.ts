@@ -102,6 +102,13 @@ describe("the root", () => {
     expect(readRoots(slotsOf(first, first), tableChecksum)).toEqual(expected);
   });
 
+  test("may begin a new log at the commit where another database stood", () => {
+    const position = { segment: 0, offset: 0, previousChecksum: 0, seq: sample.seq };
+    const root: Root = { ...sample, record: firstRecord, position };
+    const { newest } = readRoots(slotsOf(root, root), tableChecksum);
+    expect(newest.position).toEqual(position);
+  });
+
   test("has the bytes that docs/format.md says", () => {
     const bytes = encodeRoot(sample, tableChecksum);
     const hex = (from: number, to: number): string =>
@@ -229,6 +236,8 @@ describe("the root", () => {
     ["record 0", { record: 0 }],
     ["a short database id", { databaseId: new Uint8Array(15) }],
     ["a position at another commit", { position: { ...sample.position, seq: 1 } }],
+    ["a position before every segment", { position: { ...sample.position, segment: 0 } }],
+    ["a position that is no number", { position: { ...sample.position, segment: Number.NaN } }],
     ["a position between frames", { position: { ...sample.position, offset: 4697 } }],
     ["an oldest seq that is not there yet", { oldestSeq: sample.seq + 1 }],
     ["an empty catalogue", { catalogue: { ...older.catalogue, bytes: 0 } as never }],

@@ -246,7 +246,7 @@ export class LogReader {
       const remains = yield* surveyRemains(window, checksum, {
         segment: info.segment,
         from: begun,
-        end: info.header?.capacityBytes ?? info.bytes,
+        end: Math.min(info.header?.capacityBytes ?? info.bytes, info.bytes),
         header: info.header,
       });
       all.bytes += begun + remains.bytes;

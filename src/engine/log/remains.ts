@@ -38,7 +38,7 @@ export function* surveyRemains(
   const remains: Remains = { bytes: 0, durableSeq: 0, lastSeq: 0 };
   let at = from;
   while (at + 8 <= end) {
-    if (!window.holds(segment, at, 8) && (yield* window.load(segment, at, 8, end)) < 8) break;
+    if (!window.holds(segment, at, 8)) yield* window.load(segment, at, 8, end);
     at = skipZeros(window, at, end);
     if (at + 8 > Math.min(end, window.start + window.length)) continue;
     remains.bytes = at + 8 - from;
@@ -69,12 +69,11 @@ function skipZeros(window: LogWindow, at: number, end: number): number {
 function* readProof(
   window: LogWindow,
   checksum: Checksum,
-  { segment, from, end, header }: Stretch,
+  { segment, from, end, header }: Stretch & { readonly header: SegmentHeader },
   remains: Remains,
 ): Steps<number> {
-  if (header === undefined || from + frameHeaderBytes > end) return 0;
-  const got = yield* window.load(segment, from, frameHeaderBytes, end);
-  if (got < frameHeaderBytes) return 0;
+  if (from + frameHeaderBytes > end) return 0;
+  yield* window.load(segment, from, frameHeaderBytes, end);
   const at = from - window.start;
   const frame = readFrame(window.view, at);
   if (frame === undefined) return 0;

@@ -117,7 +117,7 @@ export class SegmentSupply {
     const isThere = ahead.state === "ready";
     ahead.state = "late";
     this.#late.add(ahead);
-    if (isThere) void this.#removeLate(ahead);
+    if (isThere) ahead.done = this.#removeLate(ahead);
   }
 
   /** Nothing was ever written to it, and the next trim would find it: a failure is no harm. */

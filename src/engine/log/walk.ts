@@ -80,8 +80,7 @@ export class FrameWalk {
     if (header === undefined || offset + frameHeaderBytes > end) return undefined;
     const { window } = this;
     if (!window.holds(segment, offset, frameHeaderBytes)) {
-      const got = yield* window.load(segment, offset, frameHeaderBytes, end);
-      if (got < frameHeaderBytes) return undefined;
+      yield* window.load(segment, offset, frameHeaderBytes, end);
     }
     const at = offset - window.start;
     const frame = readFrame(window.view, at);
@@ -89,7 +88,7 @@ export class FrameWalk {
     const seed = frameSeed(header.checksum, offset);
     if (!isHeaderIntact(window.bytes, at, frame, this.#checksum, seed)) return undefined;
     if (!window.holds(segment, offset, frame.bytes)) {
-      if ((yield* window.load(segment, offset, frame.bytes, end)) < frame.bytes) return undefined;
+      yield* window.load(segment, offset, frame.bytes, end);
     }
     const isIntact = isPayloadIntact(window.bytes, offset - window.start, frame, this.#checksum);
     return isIntact ? frame : undefined;

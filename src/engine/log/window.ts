@@ -1,4 +1,5 @@
 /** A view on one stretch of one segment that is read in large pieces and moves forwards. */
+import { CairnError } from "../../errors.ts";
 import type { LogStorage } from "../../storage/port.ts";
 import { type Steps, wait } from "../steps.ts";
 
@@ -26,11 +27,11 @@ export class LogWindow {
   }
 
   /**
-   * Brings `count` bytes at `at` into the window, and more of what follows up to `end`. Answers how
-   * many of them are there: fewer only when the segment is shorter than that.
+   * Brings `count` bytes at `at` into the window, and more of what follows up to `end`. They lie
+   * within the segment's size, so fewer bytes are a failure of the storage, not the end of the log.
    */
-  *load(segment: number, at: number, count: number, end: number): Steps<number> {
-    if (this.holds(segment, at, count)) return count;
+  *load(segment: number, at: number, count: number, end: number): Steps<void> {
+    if (this.holds(segment, at, count)) return;
     if (count > this.bytes.length) {
       this.bytes = new Uint8Array(count);
       this.view = new DataView(this.bytes.buffer);
@@ -39,10 +40,17 @@ export class LogWindow {
     this.forget();
     const into = this.bytes.subarray(0, Math.min(this.bytes.length, Math.max(end - at, count)));
     const read = yield* wait(this.#log.read(segment, at, into));
+    if (read < count) {
+      throw new CairnError(
+        "storage_failed",
+        `Reading log segment ${segment} at offset ${at}: ${read} bytes came, at least ${count} ` +
+          "were expected. Check the storage and open the database again.",
+        { details: { segment, offset: at, found: read, expected: count } },
+      );
+    }
     this.#segment = segment;
     this.start = at;
     this.length = read;
-    return Math.min(read, count);
   }
 
   /** Drops what was read: the next `load` asks the storage again. */

@@ -1,12 +1,20 @@
 /** Segments that are missing, exchanged, foreign, newer or beside the log. */
 import { describe, expect, test } from "vitest";
 import { type LogPosition, logStart } from "../../../src/engine/log/position.ts";
+import { LogReader } from "../../../src/engine/log/reader.ts";
 import { segmentHeaderBytes } from "../../../src/engine/log/segment.ts";
 import { runSync } from "../../../src/engine/steps.ts";
 import { CairnError } from "../../../src/errors.ts";
 import { MapLog } from "./map-log.ts";
 import { tableChecksum } from "./reference-checksum.ts";
-import { appendSync, payloadOf, readAll, type WriterOptions, writerOf } from "./session.ts";
+import {
+  appendSync,
+  databaseId,
+  payloadOf,
+  readAll,
+  type WriterOptions,
+  writerOf,
+} from "./session.ts";
 
 const segmentBytes = segmentHeaderBytes + 720;
 const sizes = { firstBytes: segmentBytes, maxBytes: segmentBytes };
@@ -144,6 +152,13 @@ describe("the log is refused", () => {
     await write(1, { generation: 2, recovered: { end: positions[0], segments: [1] } }, log);
     const expected = { code: "log_corrupt", reason: "pin-mismatch" };
     expect(refusal(log, positions[1])).toEqual(expected);
+  });
+
+  test("when a segment follows one from before the root", async () => {
+    const { log, positions } = await write(6);
+    await write(1, { generation: 2, recovered: { end: positions[0], segments: [1] } }, log);
+    const expected = { code: "log_corrupt", reason: "pin-mismatch" };
+    expect(refusal(log, positions[5])).toEqual(expected);
   });
 
   test("when a segment continues where no frame ends", async () => {
@@ -361,6 +376,53 @@ describe("the log is read", () => {
     await write(1, { generation: 2, recovered: readAll(log).tail }, log);
     edit(log, 2, (bytes) => bytes.fill(0, 50, 4096 + 50));
     expect(readAll(log).tail).toMatchObject({ kind: "torn", end: { segment: 1, seq: 1 } });
+  });
+});
+
+test("the end of the log is not told before it was read", async () => {
+  const { log } = await write(1);
+  const setup = { log, checksum: tableChecksum, databaseId, from: logStart };
+  const reader = new LogReader(setup);
+  const codes = [];
+  for (let i = 0; i < 3; i++) {
+    try {
+      codes.push(reader.tail.kind);
+    } catch (error) {
+      codes.push(error instanceof CairnError ? error.code : "");
+    }
+    runSync(reader.next());
+  }
+  expect(codes).toEqual(["invariant_broken", "invariant_broken", "unclosed"]);
+  expect(runSync(reader.next())).toBeUndefined();
+});
+
+describe("a storage that does not give what it has", () => {
+  test("is a failure, not the end of the log", async () => {
+    for (const bytes of [0, 40, 100]) {
+      const { log } = await write(3);
+      const read = log.read.bind(log);
+      log.read = (segment, at, into) =>
+        read(segment, at, at < segmentHeaderBytes + 184 ? into : into.subarray(0, bytes));
+      expect(refusal(log)).toEqual({ code: "storage_failed", reason: undefined });
+    }
+  });
+
+  test("or gives something else the second time, is refused", () => {
+    const log = new MapLog();
+    const writer = writerOf(log, { firstBytes: 16_384, frameBytesMax: 184 });
+    appendSync(writer, payloadOf(1, 2000));
+    const read = log.read.bind(log);
+    let isChanged = false;
+    log.read = (segment, at, into) => {
+      if (!isChanged && at > segmentHeaderBytes + 1000) {
+        isChanged = true;
+        edit(log, 1, (bytes) => {
+          bytes[segmentHeaderBytes + 100] ^= 1;
+        });
+      }
+      return read(segment, at, into);
+    };
+    expect(refusal(log)).toEqual({ code: "log_corrupt", reason: "frame-changed" });
   });
 });
 

@@ -155,8 +155,8 @@ describe("malformed effects are refused", () => {
   }
 
   test.each<[string, (view: DataView) => void]>([
-    ["an unknown op", (view) => view.setUint8(0, 7)],
-    ["op 0", (view) => view.setUint8(0, 0)],
+    ["an unknown op", (view) => view.setUint16(0, 7, true)],
+    ["op 0", (view) => view.setUint16(0, 0, true)],
     ["an unknown flag", (view) => view.setUint8(1, 3)],
     ["a reserved field", (view) => view.setUint8(15, 1)],
     ["a key beyond the end", (view) => view.setUint16(2, 7, true)],

@@ -146,6 +146,60 @@ describe("segments", () => {
     expect(readAll(log).groups.length).toBe(4);
   });
 
+  test("that are passed over are removed where that takes a while, or is not possible", async () => {
+    for (const isPossible of [true, false]) {
+      const log = new MapLog({ isAsync: true });
+      const remove = log.remove.bind(log);
+      log.remove = async (segments) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (!isPossible) throw new CairnError("storage_failed", "cannot remove");
+        await remove(segments);
+      };
+      const writer = writerOf(log, sizes);
+      for (let i = 0; i < 2; i++) await runAsync(writer.append(payloadOf(i, 100), infoOf(writer)));
+      await writer.settled();
+      await runAsync(writer.append(payloadOf(2, 3000), infoOf(writer)));
+      await writer.settled();
+      expect(log.segments.has(2)).toBe(!isPossible);
+      expect(writer.isPoisoned).toBe(false);
+      if (isPossible) continue;
+      log.remove = remove;
+      await runAsync(writer.trim(writer.position));
+      expect(log.segments.has(2)).toBe(false);
+    }
+  });
+
+  test("that are being made are neither trimmed nor left behind by a close", async () => {
+    for (const isAsync of [true, false]) {
+      const log = new MapLog({ isAsync });
+      const ready = gate();
+      log.aheadGate = ready.promise;
+      const writer = writerOf(log, sizes);
+      for (let i = 0; i < 4; i++) {
+        await runAsync(writer.append(payloadOf(i, 50), infoOf(writer)));
+      }
+      await runAsync(writer.trim(writer.position));
+      const closed = runAsync(writer.close({ time: 1 }));
+      ready.open();
+      await closed;
+      await writer.settled();
+      expect([...log.segments.keys()]).toEqual([1]);
+    }
+  });
+
+  test("that failed to be made where the storage answers later are made in line", async () => {
+    const log = new MapLog({
+      isAsync: true,
+      before: (operation) => {
+        if (operation === "createAhead") throw new CairnError("disk_full", "no space");
+      },
+    });
+    const writer = writerOf(log, sizes);
+    for (let i = 0; i < 4; i++) await runAsync(writer.append(payloadOf(i, 100), infoOf(writer)));
+    await runAsync(writer.close({ time: 1 }));
+    expect([...log.segments.keys()]).toEqual([1, 3]);
+  });
+
   test("are checked against the claim before each one is begun", () => {
     const log = new MapLog();
     let claims = 0;
@@ -214,6 +268,16 @@ describe("syncs", () => {
     expect(readAll(log.crash(() => undefined)).groups.length).toBe(1);
     await writer.sync();
     expect(writer.durableSeq).toBe(2);
+  });
+
+  test("are over when the writer has settled", async () => {
+    const log = new MapLog();
+    const writer = writerOf(log);
+    appendSync(writer, payloadOf(1, 100));
+    const sync = writer.sync();
+    await writer.settled();
+    expect(writer.durableSeq).toBe(1);
+    await sync;
   });
 
   test("that are asked for twice answer after the one under way", async () => {
