@@ -62,14 +62,11 @@ export interface Core {
   ): number;
   removeRecord(tree: number, keyLength: number): number;
   hashKey(keyLength: number): bigint;
-  hashKeys(keys: number, keyLength: number, stride: number, count: number): void;
   setWholeMask(mask: bigint): void;
   pageAddress(id: number): number;
   canonicalBucket(page: number, target: number): void;
   isBucket(page: number): number;
   isDirectory(page: number): number;
-  nextOfBucket(page: number): number;
-  usedBytesOf(page: number): number;
   getLoop(tree: number, keys: number, keyCount: number, count: number, start: number): number;
   hashLoop(keys: number, keyCount: number, count: number, start: number): number;
 }
@@ -167,7 +164,7 @@ export class Store {
 
   /** Calls again after loading what is missing, or after making room. */
   retry(action: () => number): number {
-    for (let attempt = 0; attempt < 2000; attempt++) {
+    for (let attempt = 0; attempt < 100_000; attempt++) {
       const result = action();
       if (result === PAGE_MISS) this.load(this.status(STATUS_PAGE));
       else if (result === NEED_FRAMES) this.makeRoom();

@@ -1,14 +1,10 @@
 // The core with direct ways into its hashed trees, for tests. Keys stand at the start of INPUT.
-import {
-  bucketNext,
-  bucketUsedBytes,
-  compactBucket,
-  validateBucket,
-} from "../../assembly/hash/bucket";
+import { compactBucket, validateBucket } from "../../assembly/hash/bucket";
 import { validateDirectory } from "../../assembly/hash/directory";
 import { hashBytes, setHashMask as setMask } from "../../assembly/hash/hash";
 import { hashGet, hashPut } from "../../assembly/hash/put";
 import { hashRemove } from "../../assembly/hash/remove";
+import { hashRelocate } from "../../assembly/hash/repack";
 import { INPUT } from "../../assembly/memory";
 import { epoch } from "../../assembly/page/epoch";
 import { findPage } from "../../assembly/page/table";
@@ -42,16 +38,13 @@ export function removeRecord(tree: u32, keyLength: u32): i32 {
   return hashRemove(findTree(tree), INPUT, keyLength);
 }
 
-export function hashKey(keyLength: u32): u64 {
-  return hashBytes(INPUT, keyLength);
+/** Moves a page that need not be resident, unlike `relocatePage`. */
+export function relocateHashed(tree: u32, low: u32, high: u32, depth: u32, page: f64): i32 {
+  return hashRelocate(findTree(tree), <u64>low | ((<u64>high) << 32), depth, <u64>page);
 }
 
-/** Hashes `count` keys of `keyLength` bytes at `keys`, in place of their first eight bytes. */
-export function hashKeys(keys: usize, keyLength: u32, stride: u32, count: u32): void {
-  for (let index: u32 = 0; index < count; index++) {
-    const key = keys + index * stride;
-    store<u64>(key, hashBytes(key, keyLength));
-  }
+export function hashKey(keyLength: u32): u64 {
+  return hashBytes(INPUT, keyLength);
 }
 
 export function setWholeMask(mask: u64): void {
@@ -71,13 +64,6 @@ export function isBucket(page: usize): bool {
 export function isDirectory(page: usize): bool {
   return validateDirectory(page);
 }
-export function nextOfBucket(page: usize): f64 {
-  return <f64>bucketNext(page);
-}
-export function usedBytesOf(page: usize): u32 {
-  return bucketUsedBytes(page);
-}
-
 /** For measuring: looks up `count` keys of 16 bytes, drawn from `keys` by a generator. How many hits. */
 export function getLoop(tree: u32, keys: usize, keyCount: u32, count: u32, start: u32): i32 {
   const record = findTree(tree);
@@ -86,7 +72,7 @@ export function getLoop(tree: u32, keys: usize, keyCount: u32, count: u32, start
   for (let index: u32 = 0; index < count; index++) {
     state = state * 1664525 + 1013904223;
     const which = <u32>((<u64>state * keyCount) >> 32);
-    const found = hashGet(record, epoch, keys + (<usize>which << 4), 16, 0);
+    const found = hashGet(record, epoch, keys + ((<usize>which) << 4), 16, 0);
     if (found >= 0) hits++;
     else if (found < -1) return found;
   }
@@ -99,7 +85,7 @@ export function hashLoop(keys: usize, keyCount: u32, count: u32, start: u32): u3
   for (let index: u32 = 0; index < count; index++) {
     state = state * 1664525 + 1013904223;
     const which = <u32>((<u64>state * keyCount) >> 32);
-    sum += hashBytes(keys + (<usize>which << 4), 16);
+    sum += hashBytes(keys + ((<usize>which) << 4), 16);
   }
   return <u32>sum;
 }

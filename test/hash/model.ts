@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { type Row, Store, text } from "./harness.ts";
+import { type Row, type Store, text } from "./harness.ts";
 import { walk } from "./walker.ts";
 
 export interface Entry {
