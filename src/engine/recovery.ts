@@ -210,6 +210,8 @@ function* restore(storage: Storage, pager: Pager, trees: Trees, catalogue: Catal
   trees.commit(0);
   trees.next = catalogue.nextTree;
   for (const item of catalogue.reclaim) {
+    // The queue lies in frames, and there are none yet.
+    if (exports.freeFrames() === 0) yield* pager.makeRoom();
     new DataView(pager.core.input.buffer, pager.core.inputAddress).setBigUint64(
       0,
       BigInt(`0x${item}`),
