@@ -72,6 +72,11 @@ export class Engine {
   readonly log: LogWriter;
   readonly maintenance: Maintenance;
   readonly claim: Claim;
+  /**
+   * Of this open. The claim's own number, unless somebody has deleted the lock folder: then claims
+   * count from 1 again, but what is written must still come after all that was.
+   */
+  readonly generation: number;
   readonly #reader: Reader;
   readonly #options: EngineOptions;
   #published: Published;
@@ -81,6 +86,7 @@ export class Engine {
     const { storage, claim, recovered, options, clock, random } = parts;
     this.storage = storage;
     this.claim = claim;
+    this.generation = Math.max(claim.generation, recovered.generation + (options.readOnly ? 0 : 1));
     this.clock = clock;
     this.readOnly = options.readOnly ?? false;
     this.recovery = parts.report;
@@ -99,7 +105,7 @@ export class Engine {
       trees: this.forest,
       log: this.log,
       check: () => claim.check(),
-      generation: claim.generation,
+      generation: this.generation,
       random64: () => random64(random),
       roots: recovered.roots,
     });
@@ -127,7 +133,7 @@ export class Engine {
       storage: this.storage,
       checksum: core.checksum,
       databaseId: roots.newest.root.databaseId,
-      generation: this.claim.generation,
+      generation: this.generation,
       random32: () => Number(random64(random) & 0xffff_ffffn),
       staging: () => core.output,
       recovered: { end, segments: tail?.segments ?? [] },
@@ -428,7 +434,7 @@ export class Engine {
       seq: BigInt(this.#published.seq),
       durableSeq: BigInt(this.log.durableSeq),
       checkpointSeq: BigInt(this.checkpointer.newest.root.seq),
-      generation: this.claim.generation,
+      generation: this.generation,
       trees: [...this.forest.all()].length,
       memory: {
         budgetBytes: budgetFrames(this.#options) * 4096,

@@ -145,7 +145,7 @@ export class Pager {
     const { core } = this;
     const wanted = this.#reserve + headroom;
     if (core.addFrames(4096) > 0 && core.exports.freeFrames() >= this.#reserve) return;
-    for (let round = 0; core.exports.freeFrames() < wanted; round++) {
+    while (core.exports.freeFrames() < wanted) {
       const evicted = core.exports.evictClean(wanted - core.exports.freeFrames());
       if (core.exports.freeFrames() >= wanted) return;
       const written = yield* this.#writeUnused();

@@ -44,6 +44,8 @@ export interface Recovered {
   readonly applier: Applier;
   readonly roots: { newest: RootedState; older: RootedState };
   readonly state: { epoch: number; seq: number; time: number };
+  /** The highest that root or log were written by. */
+  readonly generation: number;
   /** Undefined when the log was not read. */
   readonly tail: LogTail | undefined;
   readonly commitsReplayed: number;
@@ -124,7 +126,7 @@ function* recoverFrom(
   const epoch = restoreEpoch(applier);
   const newest: RootedState = { root, blobs: blobsOf(catalogue) };
   const older = yield* olderState(storage, pager, found, root, newest);
-  const replayed = yield* replay(setup, core, applier, root, epoch);
+  const replayed = yield* replay(setup, core, applier, root, found.newest.seq, epoch);
   return {
     core,
     pager,
@@ -237,6 +239,8 @@ function sizeOf(storage: Storage, file: string): number | Promise<number> {
 
 interface Replayed {
   readonly state: Recovered["state"];
+  /** The highest that root or log were written by. */
+  readonly generation: number;
   readonly tail: LogTail | undefined;
   readonly commitsReplayed: number;
   readonly bytesReplayed: number;
@@ -248,16 +252,21 @@ function* replay(
   core: Core,
   applier: Applier,
   root: Root,
+  durableSeq: number,
   restored: number,
 ): Steps<Replayed> {
   let state = { epoch: restored, seq: root.seq, time: root.time };
   core.exports.pinEpoch(restored);
-  if (!setup.replaysLog) return { state, tail: undefined, commitsReplayed: 0, bytesReplayed: 0 };
+  let { generation } = root;
+  if (!setup.replaysLog) {
+    return { state, generation, tail: undefined, commitsReplayed: 0, bytesReplayed: 0 };
+  }
   const log = new LogReader({
     log: setup.storage.log,
     checksum: core.checksum,
     databaseId: root.databaseId,
     from: root.position,
+    durableSeq,
   });
   const commits = new CommitReader(log);
   let commitsReplayed = 0;
@@ -274,10 +283,11 @@ function* replay(
     core.exports.pinEpoch(epoch);
     core.exports.unpinEpoch(state.epoch);
     state = { epoch, seq, time: Math.max(state.time, time) };
+    generation = Math.max(generation, commit.generation);
     commitsReplayed++;
     bytesReplayed += effects.length;
   }
-  return { state, tail: log.tail, commitsReplayed, bytesReplayed };
+  return { state, generation, tail: log.tail, commitsReplayed, bytesReplayed };
 }
 
 export function random64(random: (bytes: Uint8Array) => void): bigint {
