@@ -168,6 +168,25 @@ export const portableCases = [
       }),
   },
   {
+    name: "a record expires by the clock that was given",
+    async run({ cairn }) {
+      let now = 1_800_000_000_000;
+      const db = await cairn.open("memory:", { clock: () => now });
+      const keyspace = await db.keyspace("a", { kind: "hashed", value: "utf8", ttl: 60_000 });
+      await keyspace.put("short", "v", { ttl: 1_000 });
+      await keyspace.put("as the keyspace says", "v");
+      await keyspace.put("never", "v", { ttl: null });
+      const found = () =>
+        ["short", "as the keyspace says", "never"].filter((key) => keyspace.hasSync(key));
+      equal(found().length, 3);
+      now += 2_000;
+      equal(found(), ["as the keyspace says", "never"]);
+      now += 60_000;
+      equal(found(), ["never"]);
+      await db.close();
+    },
+  },
+  {
     name: "a snapshot goes on showing what was there",
     run: (context) =>
       withDatabase(context, async (db) => {
@@ -179,7 +198,7 @@ export const portableCases = [
         equal(await keyspace.get("x", { snapshot }), 1);
         equal(await keysOf(keyspace.entries({ snapshot })), ["x"]);
         equal(await keyspace.get("x"), 2);
-        snapshot.close();
+        snapshot.release();
       }),
   },
   {
