@@ -1,0 +1,300 @@
+import type {
+  Engine,
+  EngineStats,
+  LongOptions,
+  Receipt,
+  RecoveryReport,
+  Snapshot,
+  Timers,
+  VerifyReport,
+} from "./engine/index.ts";
+import { rootVersion } from "./engine/root.ts";
+import { CairnError } from "./errors.ts";
+import {
+  type Batch,
+  type BuiltInValue,
+  Context,
+  checkName,
+  checkOptions,
+  checkTransactionOptions,
+  checkWhole,
+  checkWriteOptions,
+  commitBatch,
+  commitBatchSync,
+  invalid,
+  type KeyOption,
+  Keyspace,
+  type KeyspaceInfo,
+  type KeyspaceOptions,
+  Keyspaces,
+  type SweepOptions,
+  type SyncTransaction,
+  sweep,
+  Transaction,
+  type ValueCodec,
+  type ValueOption,
+  type WriteOptions,
+} from "./kv/index.ts";
+import type { Storage } from "./storage/port.ts";
+import type { Key, TransactionOptions } from "./transaction/index.ts";
+
+/** What keys of a keyspace are, by its `key` option. */
+export type KeyOf<K extends KeyOption> = K extends "bytes" ? Uint8Array : string;
+
+/** What values of a keyspace are, by its `value` option. */
+export type ValueOf<V extends ValueOption> = V extends "utf8"
+  ? string
+  : V extends "bytes"
+    ? Uint8Array
+    : V extends ValueCodec<infer T>
+      ? T
+      : unknown;
+
+export interface SnapshotOptions {
+  /** A seq that somebody holds a snapshot of; the newest by default. */
+  readonly at?: bigint;
+  /** Milliseconds it lasts after its last use; 60,000 by default. */
+  readonly leaseMs?: number;
+}
+
+/** Nothing that could be waited for: a synchronous callback must not be asynchronous. */
+export type NotPromise<R> = R extends PromiseLike<unknown> ? never : R;
+
+export interface DatabaseSetup {
+  readonly timers: Timers;
+  readonly valueDefault: BuiltInValue;
+  readonly leaseMs: number | undefined;
+  /** The storage that a backup goes to, when it is named by a path. */
+  readonly openStorage: (target: string) => Promise<Storage>;
+}
+
+const snapshotOptionNames: ReadonlySet<string> = new Set(["at", "leaseMs"]);
+const longOptionNames: ReadonlySet<string> = new Set(["signal", "onProgress"]);
+
+/**
+ * An open database. Every method may answer `closed`; those that write also `read_only`, `poisoned`
+ * and `outcome_unknown`.
+ */
+export class Database<D extends BuiltInValue = "json"> implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #context: Context;
+  readonly #keyspaces: Keyspaces;
+  readonly #setup: DatabaseSetup;
+
+  /** Not for applications: `open` makes it. */
+  constructor(engine: Engine, setup: DatabaseSetup) {
+    this.#engine = engine;
+    this.#setup = setup;
+    this.#context = new Context(engine, setup.timers, setup.leaseMs);
+    this.#keyspaces = new Keyspaces(this.#context, setup.valueDefault);
+  }
+
+  /** What opening found and did. */
+  get recovery(): RecoveryReport {
+    return this.#engine.recovery;
+  }
+
+  /** Where the database is, its id (32 hexadecimal digits) and the version of its format. */
+  get identity(): { readonly path: string; readonly id: string; readonly format: number } {
+    const { storage, checkpointer } = this.#engine;
+    const { databaseId } = checkpointer.newest.root;
+    const id = Array.from(databaseId, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return { path: storage.name, id, format: rootVersion };
+  }
+
+  get readOnly(): boolean {
+    return this.#engine.readOnly;
+  }
+
+  // ---- keyspaces
+
+  /**
+   * Opens a keyspace, or creates it; "" is the default one. `kind` and `ttl` may be left out for one
+   * that exists. `key` and `value` decide the types of keys and values, so leaving them out asks for
+   * their defaults. JSON values have the type that the call names: `db.keyspace<Session>("sessions")`.
+   *
+   * @throws CairnError `keyspace_exists` when the options contradict what is stored,
+   * `keyspace_not_found` where it would have to be created in a read-only database,
+   * `argument_invalid`, `option_unknown`, `ttl_overflow`.
+   */
+  keyspace<V = ValueOf<D>>(
+    name?: string,
+    options?: KeyspaceOptions<"utf8", never>,
+  ): Promise<Keyspace<string, V>>;
+  keyspace<V = unknown>(
+    name: string,
+    options: KeyspaceOptions<"utf8", "json">,
+  ): Promise<Keyspace<string, V>>;
+  keyspace<V = unknown>(
+    name: string,
+    options: KeyspaceOptions<"bytes", "json"> & { key: "bytes"; value: "json" },
+  ): Promise<Keyspace<Uint8Array, V>>;
+  keyspace<K extends KeyOption = "utf8", V extends ValueOption = D>(
+    name: string,
+    options: KeyspaceOptions<K, V>,
+  ): Promise<Keyspace<KeyOf<K>, ValueOf<V>>>;
+  async keyspace(name = "", options: KeyspaceOptions = {}): Promise<Keyspace<Key, unknown>> {
+    this.#requireOpen();
+    return new Keyspace(await this.#keyspaces.open(name, options));
+  }
+
+  /** All keyspaces, by name. */
+  keyspaces(): KeyspaceInfo[] {
+    this.#requireOpen();
+    return this.#keyspaces.list();
+  }
+
+  /**
+   * Drops a keyspace with all its records: false when there is none of this name. Handles of it
+   * answer `keyspace_dropped` from then on. The default keyspace can only be cleared.
+   */
+  async drop(name: string, options?: WriteOptions): Promise<boolean> {
+    this.#requireOpen();
+    checkName(name);
+    checkWriteOptions("drop a keyspace", options);
+    if (name === "") throw invalid("drop a keyspace", "the name", '""', "another; use clear");
+    return await this.#keyspaces.drop(name, options);
+  }
+
+  /** Deletes all records of a keyspace. @throws CairnError `keyspace_not_found`. */
+  async clear(name: string, options?: WriteOptions): Promise<Receipt> {
+    this.#requireOpen();
+    checkName(name);
+    checkWriteOptions("clear a keyspace", options);
+    this.#context.requireIdle();
+    this.#engine.beginCommit().clear(this.#keyspaces.idOf(name));
+    return await this.#engine.submit(options);
+  }
+
+  // ---- writing to several keyspaces at once
+
+  /**
+   * Commits what the callback puts and deletes: all of it or nothing. The callback must not be
+   * asynchronous; what it throws comes back, and nothing is applied.
+   */
+  async batch(
+    build: (batch: Batch) => undefined | Batch,
+    options?: WriteOptions,
+  ): Promise<Receipt> {
+    return await commitBatch(this.#context, build, options);
+  }
+
+  batchSync(build: (batch: Batch) => undefined | Batch, options?: WriteOptions): Receipt {
+    return commitBatchSync(this.#context, build, options);
+  }
+
+  /**
+   * Runs the callback over a snapshot and commits what it has written: what the callback returns.
+   * When another commit came first, the callback runs again, `retries` times (8), so it should do
+   * nothing that cannot be repeated. What it throws comes back, and nothing is applied.
+   *
+   * @throws CairnError `conflict`, `aborted`, `snapshot_expired`, `transaction_too_large`.
+   */
+  async transaction<R>(
+    run: (transaction: Transaction) => R | Promise<R>,
+    options: TransactionOptions = {},
+  ): Promise<R> {
+    this.#requireOpen();
+    checkTransactionOptions(options);
+    const context = this.#context;
+    return await context.transactions.run(
+      (attempt) => run(new Transaction(context, attempt)),
+      options,
+    );
+  }
+
+  /**
+   * The same in one turn: nobody can come between, so there are no conflicts. Only where the storage
+   * answers at once. @throws CairnError `asynchronous_callback`, `synchronous_unavailable`.
+   */
+  transactionSync<R>(
+    run: (transaction: SyncTransaction) => NotPromise<R>,
+    options: WriteOptions = {},
+  ): R {
+    this.#requireOpen();
+    checkWriteOptions("run a transaction", options);
+    const context = this.#context;
+    context.requireIdle();
+    return context.transactions.runSync(
+      (attempt) => run(new Transaction(context, attempt)) as R,
+      options,
+    );
+  }
+
+  // ---- states
+
+  /**
+   * The newest state, or one that is held already, until it is released: pass it to reads. It is
+   * leased, and `snapshot_expired` after `leaseMs` without use, or earlier when memory is short.
+   * @throws CairnError `seq_garbage_collected`, `memory_limit`.
+   */
+  snapshot(options: SnapshotOptions = {}): Snapshot {
+    checkOptions("take a snapshot", options, snapshotOptionNames);
+    checkWhole("take a snapshot", "leaseMs", options.leaseMs, 1);
+    const leaseMs = options.leaseMs ?? this.#setup.leaseMs;
+    return this.#engine.snapshot({
+      ...(options.at === undefined ? {} : { at: options.at }),
+      ...(leaseMs === undefined ? {} : { leaseMs }),
+    });
+  }
+
+  // ---- upkeep
+
+  /** Deletes expired records from the medium, reading only what is due: how many there were. */
+  async sweep(options: SweepOptions = {}): Promise<number> {
+    this.#requireOpen();
+    return await sweep(this.#context, options);
+  }
+
+  /** Makes everything that was committed so far durable. */
+  async flush(): Promise<void> {
+    await this.#engine.flush();
+  }
+
+  /** Writes a checkpoint, so that the next opening has no log to read. */
+  async checkpoint(options: LongOptions = {}): Promise<void> {
+    checkOptions("write a checkpoint", options, longOptionNames);
+    await this.#engine.checkpoint(options);
+  }
+
+  /** Gives space back to the medium; deleted bytes are gone from it afterwards. */
+  async compact(options: LongOptions = {}): Promise<void> {
+    checkOptions("compact", options, longOptionNames);
+    await this.#engine.compact(options);
+  }
+
+  /**
+   * Copies a consistent state to a folder or storage that holds no database, while this one goes
+   * on. @throws CairnError `target_exists`.
+   */
+  async backup(target: string | Storage, options: LongOptions = {}): Promise<void> {
+    this.#requireOpen();
+    checkOptions("back up", options, longOptionNames);
+    const storage = typeof target === "string" ? await this.#setup.openStorage(target) : target;
+    await this.#engine.backup(storage, options);
+  }
+
+  /** Checks every page, the order of keys, checksums and references. */
+  async verify(options: LongOptions = {}): Promise<VerifyReport> {
+    checkOptions("verify", options, longOptionNames);
+    return await this.#engine.verify(options);
+  }
+
+  stats(): EngineStats {
+    return this.#engine.stats();
+  }
+
+  /** Ends what is under way, writes a checkpoint and lets go of the storage. Closing twice does nothing. */
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #requireOpen(): void {
+    if (!this.#engine.isClosed) return;
+    throw new CairnError("closed", "Cannot use the database: it has been closed. Open it again.");
+  }
+}

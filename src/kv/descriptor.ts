@@ -1,0 +1,153 @@
+/** What the catalogue says about a keyspace, and how that compares with what a caller asks for. */
+import type { TreeInfo } from "../engine/index.ts";
+import { CairnError } from "../errors.ts";
+import { checkTtl } from "../transaction/index.ts";
+import { builtInCodecs, type Codec, customCodec, type ValueCodec } from "./codec.ts";
+import { checkOneOf, checkOptions, describeValue, invalid } from "./options.ts";
+
+export type KeyspaceKind = "ordered" | "hashed";
+export type KeyOption = "utf8" | "bytes";
+export type BuiltInValue = "json" | "utf8" | "bytes";
+export type ValueOption = BuiltInValue | ValueCodec<unknown>;
+
+/** What a keyspace is made of. */
+export interface KeyspaceOptions<K extends KeyOption = KeyOption, V = ValueOption> {
+  /** `ordered` (default) has ranges; `hashed` only single records and scans in no order. */
+  readonly kind?: KeyspaceKind;
+  /** Keys are strings (`utf8`, default) or bytes; their order is the order of their bytes. */
+  readonly key?: K;
+  /** How values are stored: `json` unless the database was opened with another default. */
+  readonly value?: V;
+  /** Milliseconds that a record lives unless a put says otherwise; null (default) for ever. */
+  readonly ttl?: number | null;
+}
+
+/** A keyspace as `keyspaces()` lists it. */
+export interface KeyspaceInfo {
+  readonly name: string;
+  readonly kind: KeyspaceKind;
+  readonly key: KeyOption;
+  /** The name of the codec. */
+  readonly value: string;
+  /** False when `value` names a codec of the application. */
+  readonly isBuiltIn: boolean;
+  readonly ttl: number | null;
+  /** Records, expired ones included until they are swept. */
+  readonly records: number;
+}
+
+/** The JSON in the catalogue. */
+export interface KeyspaceDescriptor {
+  readonly kind: KeyspaceKind;
+  readonly type: "keyspace";
+  readonly name: string;
+  readonly key: KeyOption;
+  /** A built-in codec, or `custom:` and the name of the application's. */
+  readonly value: string;
+  /** Absent for ever. */
+  readonly ttl?: number;
+}
+
+const knownOptions: ReadonlySet<string> = new Set(["kind", "key", "value", "ttl"]);
+const nameCharsMax = 255;
+const customPrefix = "custom:";
+const action = "open a keyspace";
+const textEncoder = new TextEncoder();
+
+/** The descriptor of a new keyspace. @throws CairnError `option_unknown`, `argument_invalid`. */
+export function describeKeyspace(
+  name: string,
+  options: KeyspaceOptions,
+  valueDefault: ValueOption,
+): KeyspaceDescriptor {
+  checkName(name);
+  checkOptions(action, options, knownOptions);
+  checkOneOf(action, "kind", options.kind, ["ordered", "hashed"]);
+  checkOneOf(action, "key", options.key, ["utf8", "bytes"]);
+  const { ttl } = options;
+  return {
+    kind: options.kind ?? "ordered",
+    type: "keyspace",
+    name,
+    key: options.key ?? "utf8",
+    value: valueName(options.value ?? valueDefault),
+    ...(ttl === undefined || ttl === null ? {} : { ttl: checkTtl(ttl) }),
+  };
+}
+
+export function encodeDescriptor(descriptor: KeyspaceDescriptor): Uint8Array {
+  return textEncoder.encode(JSON.stringify(descriptor));
+}
+
+/** The keyspace that a tree is; undefined for trees of other kinds. */
+export function keyspaceOf(tree: TreeInfo): KeyspaceDescriptor | undefined {
+  const { descriptor } = tree;
+  return descriptor.type === "keyspace" ? (descriptor as unknown as KeyspaceDescriptor) : undefined;
+}
+
+/** Refuses options that contradict what is stored: `keyspace_exists`. Absent ones agree. */
+export function checkAgreement(
+  stored: KeyspaceDescriptor,
+  wanted: KeyspaceDescriptor,
+  options: KeyspaceOptions,
+): void {
+  if (options.kind !== undefined) agree("kind", stored.kind, wanted.kind);
+  if (options.ttl !== undefined) agree("ttl", stored.ttl ?? null, wanted.ttl ?? null);
+  // These decide the types of keys and values, so their defaults count as asked for.
+  agree("key", stored.key, wanted.key);
+  agree("value", stored.value, wanted.value);
+}
+
+function agree<T extends string | number | null>(option: string, found: T, expected: T): void {
+  if (found === expected) return;
+  throw new CairnError(
+    "keyspace_exists",
+    `Cannot open the keyspace: it was created with ${option} ${JSON.stringify(found)}, expected ` +
+      `${JSON.stringify(expected)}. Ask for what it was created with, or drop it first.`,
+    { details: { option, found, expected } },
+  );
+}
+
+/** The codec that an option names. @throws CairnError `argument_invalid`. */
+export function codecOf(value: ValueOption): Codec<unknown> {
+  return typeof value === "string" ? builtInCodecs[value] : customCodec(value);
+}
+
+/** Refuses what is no value option: `argument_invalid`. */
+export function valueName(value: ValueOption): string {
+  if (typeof value === "string") {
+    checkOneOf(action, "value", value, Object.keys(builtInCodecs));
+    return value;
+  }
+  const isCodec =
+    typeof value === "object" &&
+    value !== null &&
+    typeof value.name === "string" &&
+    value.name !== "" &&
+    typeof value.encode === "function" &&
+    typeof value.decode === "function";
+  if (isCodec) return customPrefix + value.name;
+  const expected = '"json", "utf8", "bytes", or a codec with a name, encode and decode';
+  throw invalid(action, "the option value", describeValue(value), expected);
+}
+
+export function describeInfo(descriptor: KeyspaceDescriptor, records: number): KeyspaceInfo {
+  const { name, kind, key, value, ttl } = descriptor;
+  const isBuiltIn = !value.startsWith(customPrefix);
+  return {
+    name,
+    kind,
+    key,
+    value: isBuiltIn ? value : value.slice(customPrefix.length),
+    isBuiltIn,
+    ttl: ttl ?? null,
+    records,
+  };
+}
+
+/** Refuses what is no name of a keyspace: `argument_invalid`. "" is the default keyspace. */
+export function checkName(name: unknown): asserts name is string {
+  if (typeof name === "string" && name.length <= nameCharsMax) return;
+  const found = typeof name === "string" ? `${name.length} characters long` : describeValue(name);
+  throw invalid(action, "the name", found, `a string of at most ${nameCharsMax} characters`);
+}
