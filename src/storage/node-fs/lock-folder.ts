@@ -97,7 +97,7 @@ export class NodeLockFolder implements LockFolder {
     } finally {
       this.folder.remove(this.#id + stagedSuffix);
     }
-    this.folder.syncSync();
+    // The name need not survive a loss of power: nobody who could hold the lock does either.
     return true;
   }
 
@@ -197,7 +197,7 @@ export class NodeLockFolder implements LockFolder {
     }
   }
 
-  /** Replaces a file as a whole, durably. */
+  /** Replaces a file as a whole. Its bytes are durable before its name, which need not be. */
   #replace(name: string, text: string): void {
     this.#writeStaged(text);
     try {
@@ -207,7 +207,6 @@ export class NodeLockFolder implements LockFolder {
     } finally {
       this.folder.remove(this.#id + stagedSuffix);
     }
-    this.folder.syncSync();
   }
 
   #writeStaged(text: string): string {

@@ -319,7 +319,6 @@ describe("failures", () => {
     for (const [call, after] of [
       ["writeSync", 0],
       ["fsyncSync", 0],
-      ["fsyncSync", 1],
       ["linkSync", 0],
       ["openSync", 3],
     ] as const) {
