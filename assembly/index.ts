@@ -6,6 +6,7 @@
  */
 import { apply as applyEffects, clear as clearTree } from "./effect/apply";
 import { checkBegin, checkNext } from "./btree/check";
+import { getMany as orderedGetMany } from "./btree/many";
 import { get as orderedGet, put as orderedPut } from "./btree/put";
 import { countRange as orderedCount } from "./btree/range";
 import { relocate as orderedRelocate, repack as orderedRepack } from "./btree/repack";
@@ -27,6 +28,7 @@ import {
   STATUS_VALUE,
   STATUS_CONSUMED,
   STATUS_PAGE,
+  prepareTables,
 } from "./memory";
 import * as epochs from "./page/epoch";
 import * as extents from "./page/extent";
@@ -34,7 +36,7 @@ import * as frame from "./page/frame";
 import * as image from "./page/image";
 import * as slot from "./page/slot";
 import * as table from "./page/table";
-import { ROW_ABSENT, beginRows, endRows, pushMarker, pushRow } from "./page/rows";
+import { ROW_ABSENT, beginRows, endRows, pushMarker, pushRow, ROWS_MAX } from "./page/rows";
 import * as header from "./page/header";
 import { RECORD_OVERFLOW, copyKey } from "./page/slotted";
 import * as reclaiming from "./tree/reclaim";
@@ -69,7 +71,8 @@ export function configure(
   hashSeedHigh: u32,
   firstBlob: u32,
 ): i32 {
-  let result = frame.initializeRecords(frames);
+  let result = prepareTables(<usize>frames * 96 + 12 * 1024 * 1024);
+  if (result == 0) result = frame.initializeRecords(frames);
   if (result == 0) result = table.initializeTable(frames);
   if (result == 0) result = slot.initializeSlots(firstBlob);
   if (result == 0) result = epochs.initializeEpochs();
@@ -310,20 +313,21 @@ export function getMany(id: u32, at: f64, count: u32, now: f64, columns: u32): i
   const tree = trees.findTree(id);
   if (tree == 0) return TREE_UNKNOWN;
   const seenBy = epochOf(at);
-  const hashed = trees.treeKind(tree) == trees.KIND_HASHED;
+  if (trees.treeKind(tree) != trees.KIND_HASHED) {
+    return orderedGetMany(tree, seenBy, INPUT, count, now, columns);
+  }
+  const most = min(count, ROWS_MAX);
   let key = INPUT;
   beginRows();
-  for (let index: u32 = 0; index < count; index++) {
+  for (let index: u32 = 0; index < most; index++) {
     const length: u32 = load<u16>(key);
-    const found = hashed
-      ? hashGet(tree, seenBy, key + 2, length, now)
-      : orderedGet(tree, seenBy, key + 2, length, now);
+    const found = hashGet(tree, seenBy, key + 2, length, now);
     if (found == NOT_FOUND) pushMarker(ROW_ABSENT, 0);
     else if (found < 0) return index > 0 && found == PAGE_MISS ? endRows(true) : found;
     else if (!pushRow(0, tailOfStatus(found), columns)) return endRows(true);
     key += 2 + length;
   }
-  return endRows(false);
+  return endRows(most < count);
 }
 
 /** The tail of the record that the last `get` told about. */

@@ -13,12 +13,17 @@ export const PAGE_BYTES: u32 = 4096;
 /** Page bytes before the check field. */
 export const PAGE_BODY_BYTES: u32 = 4080;
 
+/** Slots of a blob: 32 MiB, the header among them. */
+export const SLOTS_PER_BLOB: u32 = 8192;
+
 /** Longest key the core stores; 16 bytes above the API's limit, for internal trees. */
 export const KEY_BYTES_MAX: u32 = 1040;
 /** Key and value together lie inline up to this; longer values go to overflow pages. */
 export const INLINE_BYTES_MAX: u32 = 1040;
 /** Values up to this always lie inline, however long the key is. */
 export const INLINE_VALUE_ALWAYS: u32 = 32;
+/** Longest value there is: 64 MiB. */
+export const VALUE_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
 export const INPUT_BYTES: u32 = 256 * 1024;
 export const OUTPUT_BYTES: u32 = 1024 * 1024;
@@ -56,6 +61,12 @@ export const STATUS_COUNT: usize = 56;
 export const STATUS_RUN: usize = 64;
 
 let tablesEnd: usize = 0;
+
+/** Makes room for tables of `bytes` in all at once: each growth costs the host half a millisecond. */
+export function prepareTables(bytes: usize): i32 {
+  tablesEnd = (__heap_base + 4095) & ~4095;
+  return ensureMemory(tablesEnd + bytes);
+}
 
 /** Zeroed space for a fixed table, 4 KiB aligned; 0 when memory cannot grow. */
 export function reserveTable(bytes: usize): usize {
