@@ -3,7 +3,7 @@
  * where somebody looks at it; a log of a build gets nothing.
  */
 import { stripVTControlCharacters } from "node:util";
-import type { Progress } from "../engine/index.ts";
+import type { Progress } from "../index.ts";
 import { paint } from "./colour.ts";
 import { byteCount } from "./format.ts";
 import { hasColours, isWatched, type Surroundings } from "./surroundings.ts";

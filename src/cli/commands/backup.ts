@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Command, type Context, isSet, needed } from "../command.ts";
+import { type Command, isSet, needed } from "../command.ts";
 import { withReader, withWriter } from "../database.ts";
 import { dbArg } from "./arguments.ts";
 import { copyDatabase } from "./copy-database.ts";
@@ -15,7 +15,7 @@ export const backup: Command = {
       description: "Copy the last checkpoint as it is, also while a process has the database open",
     },
   },
-  async run(context: Context) {
+  async run(context) {
     const { args } = context;
     const target = resolve(needed(args, "target"));
     const use = isSet(args, "checkpoint") ? withReader : withWriter;

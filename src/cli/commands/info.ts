@@ -1,8 +1,9 @@
-import type { RecoveryReport } from "../../engine/index.ts";
+import type { RecoveryReport } from "../../index.ts";
 import { type Command, needed } from "../command.ts";
 import { withReader } from "../database.ts";
 import { exitCode } from "../exit-code.ts";
-import { byteCount, count, counted, duration } from "../format.ts";
+import { byteCount, count, counted, duration, moment } from "../format.ts";
+import { identityOf } from "../identity.ts";
 import { columns } from "../output.ts";
 import { dbArg } from "./arguments.ts";
 
@@ -12,20 +13,21 @@ export const info: Command = {
   args: dbArg,
   run: (context) =>
     withReader(context, needed(context.args, "db"), async (db) => {
-      const { path, id, format } = db.identity;
+      const identity = await identityOf(needed(context.args, "db"));
       const { recovery } = db;
-      const found = db.stats();
+      const { seq, checkpointSeq, storage } = db.stats();
       const keyspaces = db.keyspaces().length;
-      const { seq, checkpointSeq } = found;
-      const json = { path, id, format, seq, checkpointSeq, keyspaces, recovery };
+      const { usedBytes } = storage;
+      const json = { ...identity, seq, checkpointSeq, keyspaces, usedBytes, recovery };
       await context.output.result(json, () =>
         columns([
-          ["path", path],
-          ["identity", id],
-          ["format", String(format)],
+          ["path", identity.path],
+          ["identity", identity.id],
+          ["created", moment(identity.createdAt)],
+          ["format", String(identity.formatVersion)],
           ["seq", `${count(seq)}, checkpointed up to ${count(checkpointSeq)}`],
           ["keyspaces", count(keyspaces)],
-          ["on disk", byteCount(found.storage.usedBytes)],
+          ["on disk", byteCount(usedBytes)],
           ["opening", describe(recovery)],
         ]),
       );
@@ -34,13 +36,12 @@ export const info: Command = {
 };
 
 function describe(report: RecoveryReport): string {
-  const { outcome, commitsReplayed, bytesReplayed, droppedBytes, rootDamaged, milliseconds } =
-    report;
+  const { outcome, commitsReplayed, bytesReplayed, droppedBytes, rootDamaged } = report;
   const parts = [
-    outcome === "clean" ? "was closed cleanly" : "was not closed; the log was replayed",
+    outcome === "clean" ? "nothing to recover" : "was not closed, the log was replayed",
     `${counted(commitsReplayed, "commit")} (${byteCount(bytesReplayed)}) replayed`,
   ];
   if (droppedBytes > 0) parts.push(`${byteCount(droppedBytes)} of an unfinished commit dropped`);
   if (rootDamaged) parts.push("one root slot is damaged, the other one was used");
-  return `${parts.join(", ")}, ${duration(milliseconds)}`;
+  return `${parts.join(", ")}, ${duration(report.milliseconds)}`;
 }

@@ -34,7 +34,7 @@ export const put: Command = {
     return await withWriter(context, needed(args, "db"), async (db) => {
       const { records, forms } = await openKeyspace(db, args);
       const key = forms.key(needed(args, "key"));
-      const value = valueOf(context, forms, input);
+      const value = storedValue(context, forms, input);
       const { signal } = surroundings;
       const options = ttl === undefined ? { signal } : { signal, ttl };
       const { seq } = await records.put(key, value, { ...options, finality: "durable" });
@@ -44,7 +44,7 @@ export const put: Command = {
   },
 };
 
-function valueOf({ args }: Context, forms: Forms, input: Uint8Array | undefined): unknown {
+function storedValue({ args }: Context, forms: Forms, input: Uint8Array | undefined): unknown {
   const given = text(args, "value");
   if (isSet(args, "string") && forms.kind === "json") {
     return given ?? forms.inputText(input ?? new Uint8Array(0));

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Database } from "../../index.ts";
-import { type Command, type Context, needed } from "../command.ts";
+import { type Command, needed } from "../command.ts";
 import { withReader, withWriter } from "../database.ts";
 import { exitCode } from "../exit-code.ts";
 import { copyDatabase } from "./copy-database.ts";

@@ -1,4 +1,4 @@
-import type { EngineStats } from "../../engine/index.ts";
+import type { EngineStats } from "../../index.ts";
 import { type Command, needed } from "../command.ts";
 import { withReader } from "../database.ts";
 import { exitCode } from "../exit-code.ts";

@@ -1,4 +1,4 @@
-import type { Finding } from "../../engine/index.ts";
+import type { Finding } from "../../index.ts";
 import { type Command, needed } from "../command.ts";
 import { withReader } from "../database.ts";
 import { exitCode } from "../exit-code.ts";
