@@ -45,17 +45,17 @@ export const bans: readonly Ban[] = [
   {
     pattern: /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b/g,
     instead: "Take a clock as a parameter.",
-    homes: ["src/platform.ts"],
+    homes: ["src/surroundings.ts"],
   },
   {
     pattern: /\bMath\.random\b|\bcrypto\.(?:getRandomValues|randomUUID)\b/g,
     instead: "Take a source of random bytes as a parameter.",
-    homes: ["src/platform.ts"],
+    homes: ["src/surroundings.ts"],
   },
   {
     pattern: /(?<![.\w])(?:setTimeout|setInterval|setImmediate)\b/g,
     instead: "Take a timer as a parameter.",
-    homes: ["src/platform.ts"],
+    homes: ["src/surroundings.ts"],
   },
   {
     pattern: /\bconsole\./g,
