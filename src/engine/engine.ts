@@ -86,7 +86,8 @@ export class Engine {
     const { storage, claim, recovered, options, clock, random } = parts;
     this.storage = storage;
     this.claim = claim;
-    this.generation = Math.max(claim.generation, recovered.generation + (options.readOnly ? 0 : 1));
+    const isOurs = options.readOnly === true || parts.report.outcome === "created";
+    this.generation = Math.max(claim.generation, recovered.generation + (isOurs ? 0 : 1));
     this.clock = clock;
     this.readOnly = options.readOnly ?? false;
     this.recovery = parts.report;
