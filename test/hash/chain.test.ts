@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { compile, Store, TABLE_FULL } from "./harness.ts";
+import { compile, PAGE_MISS, Store, TABLE_FULL } from "./harness.ts";
 import { walk } from "./walker.ts";
 
 const PAGES_MAX = 64;
@@ -52,6 +52,34 @@ describe("a chain of equal hashes", () => {
     expect(store.remove(key(20))).toBe(1);
     expect(store.check()).toBe(0);
   });
+
+  test("is read to its end before a replacement that has outgrown its page gets a new one", () => {
+    const store = new Store(module, { mask: 0n });
+    store.core.beginEpoch();
+    for (let i = 0; i < 60; i++) store.put(key(i), new Uint8Array(310));
+    // Room in the last pages only, which the record's own page does not lead to in one step.
+    const pages = walk(store).chainPages;
+    for (let i = 12; i < 20; i++) store.remove(key(i));
+    store.core.commitEpoch();
+    const name = store.scanAll(100).find((row) => isInHead(store, row.key))?.key;
+    if (name === undefined) throw new Error("The first page has no record");
+    store.core.beginEpoch();
+    store.evictAll();
+    store.get(name);
+    store.setKey(name);
+    expect(store.core.putRecord(store.tree, name.length, 0, 1, 0, 1000)).toBe(PAGE_MISS);
+    expect(store.put(name, new Uint8Array(1000))).toBe(1);
+    expect(walk(store).chainPages).toBeLessThanOrEqual(pages);
+    expect(store.check()).toBe(0);
+  });
+
+  /** True if the key can be found without reading a second page of the chain. */
+  function isInHead(store: Store, name: Uint8Array): boolean {
+    store.evictAll();
+    store.loads = 0;
+    store.get(name);
+    return store.loads === 8;
+  }
 
   test("lets go of its pages one by one, from any end", () => {
     const { store, count } = full();
