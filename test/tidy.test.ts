@@ -2,8 +2,10 @@
  * The house rules, held against the whole repository. The rules and their own tests are in tidy/.
  * Where a rule hurts, change the code or the rule: there is no list of exceptions.
  */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { sourcesIn } from "./tidy/repository.ts";
+import { read, root, sourcesIn } from "./tidy/repository.ts";
 import {
   checkAscii,
   checkBans,
@@ -11,6 +13,7 @@ import {
   checkFunctionLengths,
   checkLayers,
   checkLengths,
+  checkLinks,
   checkNames,
   checkTestsRun,
   checkUnfinished,
@@ -23,6 +26,12 @@ const library = sourcesIn(["src", "bindings"], script);
 const core = sourcesIn(["assembly"], script);
 const tests = sourcesIn(["test"], script);
 const tools = sourcesIn(["bench", "build", "tour"], script);
+const pages = [
+  ...readdirSync(root)
+    .filter((name) => name.endsWith(".md"))
+    .map((path) => ({ path, text: read(path) })),
+  ...sourcesIn(["docs", "bench", "test", "tour"], /\.md$/),
+];
 const everything = [...library, ...core, ...tests, ...tools];
 const shipped = new Map(library.map((source) => [source.path, source]));
 
@@ -52,6 +61,11 @@ describe("the house rules", () => {
   test.each(rules)("%s", (_name, sources, check) => {
     expect(sources.length, "no sources were found").toBeGreaterThan(0);
     expect(sources.flatMap(check).map(show)).toEqual([]);
+  });
+
+  test("links between pages lead somewhere", () => {
+    const exists = (path: string): boolean => existsSync(join(root, path));
+    expect(pages.flatMap((page) => checkLinks(page, exists)).map(show)).toEqual([]);
   });
 
   test("what is public has a docstring", () => {

@@ -6,6 +6,7 @@ import {
   checkFunctionLengths,
   checkLayers,
   checkLengths,
+  checkLinks,
   checkNames,
   checkTestsRun,
   checkUnfinished,
@@ -269,4 +270,13 @@ describe("the small rules", () => {
       expect(checkNames(source("", path))).toEqual([]);
     },
   );
+
+  test("links to files that are not there are found", () => {
+    const text = "[a](../a.md)\n[b](b.md#part)\n[c](https://c.example/d)\n[e](#here)\n[f](f/)\n";
+    const exists = (path: string): boolean => path === "a.md" || path === "docs/f";
+    const violations = checkLinks(source(text, "docs/page.md"), (path) =>
+      exists(path.replace(/\/$/, "")),
+    );
+    expect(violations.map(show)).toEqual(["docs/page.md:2: b.md is not there."]);
+  });
 });

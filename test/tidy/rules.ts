@@ -228,3 +228,12 @@ export function checkNames({ path }: Source): Violation[] {
   }
   return violations;
 }
+
+/** Links to files of the repository. `exists` answers whether a path from the root is there. */
+export function checkLinks({ path, text }: Source, exists: (path: string) => boolean): Violation[] {
+  return Array.from(text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)).flatMap((match) => {
+    const target = match[1];
+    if (/^[a-z]+:/.test(target) || exists(resolveImport(path, target))) return [];
+    return [{ path, line: lineAt(text, match.index), message: `${target} is not there.` }];
+  });
+}
