@@ -157,13 +157,14 @@ export class Pipeline {
     if (decide !== undefined) this.begin();
     if (this.#isApplying) throw busy();
     const commit = this.#add(decide, options, ignore, ignore);
-    let failure: unknown;
+    // A commit whose group could not be written has an outcome too: what counts is the refusal.
+    let failure: { error: unknown } | undefined;
     commit.reject = (error) => {
-      failure = error;
+      failure = { error };
     };
     while (this.#open.commits.length > 0) runSync(this.#process(true));
-    if (commit.outcome === undefined) throw failure;
-    return commit.outcome;
+    if (failure !== undefined) throw failure.error;
+    return commit.outcome as Outcome;
   }
 
   /** Runs steps between groups, when no epoch is open. */
