@@ -68,6 +68,7 @@ export function checkBegin(tree: usize, at: u64): void {
   records = 0;
   expected = recordsAt(tree, at);
   height = 0;
+  extentProgress = 0;
   if (root != 0) push(root);
 }
 

@@ -6,14 +6,25 @@ import { PAGE_MISS } from "../errors";
 import { STATUS, STATUS_PAGE } from "../memory";
 import { dropPage, writable } from "../page/epoch";
 import { idOf } from "../page/frame";
-import { KIND_BRANCH, KIND_LEAF, countOf, kindOf, levelOf, loadId, storeId } from "../page/header";
-import { REASON_LEVEL, corrupt } from "../page/image";
-import { removeAt, search, tailAt } from "../page/slotted";
+import {
+  countOf,
+  levelOf,
+  loadId,
+  storeId,
+  orderedSignature,
+  signatureOf,
+  treeOf,
+} from "../page/header";
+import { REASON_LEVEL, corrupt, REASON_TREE } from "../page/image";
+import { removeAt, search, tailAt, touchSlots } from "../page/slotted";
 import { findPage } from "../page/table";
-import { rootOf, setRoot } from "../tree/tree";
+import { rootOf, setRoot, treeId } from "../tree/tree";
 
 /** More levels than 2^48 pages could need. */
 export const DEPTH_MAX: u32 = 16;
+
+/** What the last `treePage` that answered 0 has met: PAGE_MISS or CORRUPT. */
+export let failure: i32 = 0;
 
 /** Pages from the root (0) to the leaf (depth), and the child index taken in each branch. */
 const pages: usize = memory.data(16 * 4, 16);
@@ -67,25 +78,41 @@ export function setChildCountAt(page: usize, index: u32, count: u64): void {
   storeId(tailAt(page, index) + 6, count);
 }
 
-/** Finds the leaf for `key` below page `root`. 0, PAGE_MISS or CORRUPT. */
-export function descend(root: u64, key: usize, keyLength: u32): i32 {
-  let id = root;
-  let expected: u32 = DEPTH_MAX;
+/**
+ * The page, if it is resident and one of tree `owner` at `level`; otherwise 0, and `failure` tells
+ * why. A page of the right level and kind is safe to use, whatever else may be wrong with it.
+ */
+export function treePage(id: u64, owner: u32, level: u32): usize {
+  const page = findPage(id);
+  if (page == 0) failure = miss(id);
+  else if (signatureOf(page) == orderedSignature(owner, level)) return page;
+  else failure = corrupt(id, treeOf(page) == owner ? REASON_LEVEL : REASON_TREE);
+  return 0;
+}
+
+/** The same for a root, which may be at any level. */
+export function rootPage(id: u64, owner: u32): usize {
+  const page = findPage(id);
+  return treePage(id, owner, page == 0 ? 0 : levelOf(page));
+}
+
+/** Finds the leaf for `key` below page `root` of a tree. 0, PAGE_MISS or CORRUPT. */
+export function descend(tree: usize, root: u64, key: usize, keyLength: u32): i32 {
+  const owner = treeId(tree);
   depth = 0;
   belowFirst = false;
-  while (true) {
-    const page = findPage(id);
-    if (page == 0) return miss(id);
-    const level = levelOf(page);
-    if (level != expected && expected != DEPTH_MAX) return corrupt(id, REASON_LEVEL);
-    setPageOnPath(depth, page);
-    if (level == 0) return kindOf(page) == KIND_LEAF ? 0 : corrupt(id, REASON_LEVEL);
-    if (kindOf(page) != KIND_BRANCH) return corrupt(id, REASON_LEVEL);
+  let page = rootPage(root, owner);
+  if (page == 0) return failure;
+  for (let level = levelOf(page); level > 0; level--) {
     const index = childIndex(page, key, keyLength);
+    setPageOnPath(depth, page);
     setIndexOnPath(depth++, index);
-    expected = level - 1;
-    id = childAt(page, index);
+    page = treePage(childAt(page, index), owner, level - 1);
+    if (page == 0) return failure;
   }
+  setPageOnPath(depth, page);
+  touchSlots(page);
+  return 0;
 }
 
 /** Copies what other epochs may see, and adds `difference` to the record counts on the way. */

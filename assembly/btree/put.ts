@@ -114,7 +114,7 @@ export function readTail(tail: usize, now: f64): i32 {
 export function get(tree: usize, at: u64, key: usize, keyLength: u32, now: f64): i32 {
   const root = rootAt(tree, at);
   if (root == 0) return NOT_FOUND;
-  const found = descend(root, key, keyLength);
+  const found = descend(tree, root, key, keyLength);
   if (found < 0) return found;
   const leaf = pageOnPath(depth);
   const index = search(leaf, key, keyLength);
@@ -152,11 +152,11 @@ export function put(
   const root = rootOf(tree);
   let index: i32 = ~0;
   if (root != 0) {
-    const found = descend(root, key, keyLength);
+    const found = descend(tree, root, key, keyLength);
     if (found < 0) return found;
     while (belowFirst) {
       lowerFirstKeys(tree, key, keyLength);
-      descend(rootOf(tree), key, keyLength);
+      descend(tree, rootOf(tree), key, keyLength);
     }
     index = search(pageOnPath(depth), key, keyLength);
   }

@@ -13,18 +13,29 @@ import { countOf, levelOf } from "../page/header";
 import { compareAt, removeAt, search, tailAt } from "../page/slotted";
 import { findPage } from "../page/table";
 import { detach } from "../tree/reclaim";
-import { addRecords, rootAt, rootOf, setRoot } from "../tree/tree";
-import { childAt, childCountAt, collapseRoot, miss, setChildAt, setChildCountAt } from "./path";
+import { addRecords, rootAt, rootOf, setRoot, treeId } from "../tree/tree";
+import {
+  childAt,
+  childCountAt,
+  collapseRoot,
+  setChildAt,
+  setChildCountAt,
+  failure,
+  rootPage,
+  treePage,
+} from "./path";
 import { recordsBelow, releaseTail } from "./put";
 
 let low: usize = 0;
 let lowLength: u32 = 0;
 let high: usize = 0;
 let highLength: u32 = 0;
+let owner: u32 = 0;
 /** 0 while every page that the operation needs was found. */
 let result: i32 = 0;
 
-function setBounds(from: usize, fromLength: u32, to: usize, toLength: u32): void {
+function begin(tree: usize, from: usize, fromLength: u32, to: usize, toLength: u32): void {
+  owner = treeId(tree);
   low = from;
   lowLength = fromLength;
   high = to;
@@ -54,11 +65,15 @@ function coverage(page: usize, index: u32, lowerInside: bool, upperInside: bool)
   return whole ? 2 : 1;
 }
 
-/** Looks whether both edges are resident, and counts the records inside. */
-function measure(id: u64, lowerInside: bool, upperInside: bool): u64 {
-  const page = findPage(id);
+/** Looks whether both edges are resident, and counts the records inside; 0 for no page. */
+function measureTree(root: u64): u64 {
+  if (root == 0) return 0;
+  return measure(rootPage(root, owner), lowLength == 0, highLength == 0);
+}
+
+function measure(page: usize, lowerInside: bool, upperInside: bool): u64 {
   if (page == 0) {
-    result = miss(id);
+    result = failure;
     return 0;
   }
   if (lowerInside && upperInside) return recordsBelow(page);
@@ -74,7 +89,7 @@ function measure(id: u64, lowerInside: bool, upperInside: bool): u64 {
     if (cover == 2) sum += childCountAt(page, index);
     else if (cover == 1) {
       sum += measure(
-        childAt(page, index),
+        treePage(childAt(page, index), owner, levelOf(page) - 1),
         isLowerInside(page, index, lowerInside),
         isUpperInside(page, index, upperInside),
       );
@@ -92,9 +107,8 @@ export function countRange(
   to: usize,
   toLength: u32,
 ): i32 {
-  setBounds(from, fromLength, to, toLength);
-  const root = rootAt(tree, at);
-  const sum = root == 0 ? 0 : measure(root, fromLength == 0, toLength == 0);
+  begin(tree, from, fromLength, to, toLength);
+  const sum = measureTree(rootAt(tree, at));
   store<f64>(STATUS, <f64>sum, STATUS_COUNT);
   return result;
 }
@@ -108,9 +122,9 @@ export function removeRange(
   toLength: u32,
 ): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
-  setBounds(from, fromLength, to, toLength);
+  begin(tree, from, fromLength, to, toLength);
   const root = rootOf(tree);
-  const sum = root == 0 ? 0 : measure(root, fromLength == 0, toLength == 0);
+  const sum = measureTree(root);
   store<f64>(STATUS, <f64>sum, STATUS_COUNT);
   if (result < 0 || sum == 0) return result;
   const left = cut(tree, root, fromLength == 0, toLength == 0);

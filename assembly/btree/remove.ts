@@ -7,11 +7,12 @@ import { PAGE_BODY_BYTES } from "../memory";
 import { commonBytes } from "../page/bytes";
 import { dropPage, writable } from "../page/epoch";
 import { RESERVE, freeCount, idOf } from "../page/frame";
-import { HEADER_BYTES, countOf, levelOf, prefixLengthOf } from "../page/header";
+import { HEADER_BYTES, countOf, prefixLengthOf } from "../page/header";
 import {
   SLOT_BYTES,
   appendRange,
   begin,
+  compareAt,
   copyKey,
   freeBytesOf,
   removeAt,
@@ -20,8 +21,7 @@ import {
   tailAt,
   tailBytesAt,
 } from "../page/slotted";
-import { findPage } from "../page/table";
-import { addRecords, rootOf } from "../tree/tree";
+import { addRecords, rootOf, treeId } from "../tree/tree";
 import {
   childAt,
   childCountAt,
@@ -34,6 +34,7 @@ import {
   removeChild,
   setChildAt,
   setChildCountAt,
+  treePage,
 } from "./path";
 import { releaseTail } from "./put";
 
@@ -51,7 +52,7 @@ export function remove(tree: usize, key: usize, keyLength: u32): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
   const root = rootOf(tree);
   if (root == 0) return NOT_FOUND;
-  const found = descend(root, key, keyLength);
+  const found = descend(tree, root, key, keyLength);
   if (found < 0) return found;
   const index = search(pageOnPath(depth), key, keyLength);
   if (index < 0) return NOT_FOUND;
@@ -74,9 +75,12 @@ export function remove(tree: usize, key: usize, keyLength: u32): i32 {
 /** Merges leaf `at` and its right neighbour, if that is resident and they fit into one page. */
 function tryMerge(tree: usize, parent: usize, at: u32): bool {
   if (at + 1 >= countOf(parent)) return false;
-  const left = findPage(childAt(parent, at));
-  const right = findPage(childAt(parent, at + 1));
-  if (left == 0 || right == 0 || levelOf(right) != 0) return false;
+  const left = treePage(childAt(parent, at), treeId(tree), 0);
+  const right = treePage(childAt(parent, at + 1), treeId(tree), 0);
+  if (left == 0 || right == 0) return false;
+  // Keys out of order come from a damaged branch, and must not get into one page.
+  const last = copyKey(left, countOf(left) - 1, lastKey);
+  if (compareAt(right, 0, lastKey, last) <= 0) return false;
   const prefix = sharedPrefix(left, right);
   const bytes = entryBytes(left, prefix) + entryBytes(right, prefix) + HEADER_BYTES + prefix;
   if (bytes > MERGED_BYTES_MAX) return false;

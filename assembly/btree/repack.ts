@@ -17,9 +17,11 @@ import {
   append,
   appendRange,
   begin,
+  compareAt,
   copyKey,
   tailBytesAt,
 } from "../page/slotted";
+import { REASON_BOUNDS, corrupt } from "../page/image";
 import { findPage } from "../page/table";
 import { rootOf, treeId } from "../tree/tree";
 import {
@@ -27,11 +29,12 @@ import {
   collapseRoot,
   depth,
   descend,
+  failure,
   indexOnPath,
   makePathWritable,
-  miss,
   pageOnPath,
   setChildAt,
+  treePage,
 } from "./path";
 
 /** A repacked leaf is filled up to nine tenths. */
@@ -51,7 +54,7 @@ export function relocate(tree: usize, key: usize, keyLength: u32, level: u32, id
   if (freeCount < RESERVE) return NEED_FRAMES;
   const root = rootOf(tree);
   if (root == 0) return 0;
-  const found = descend(root, key, keyLength);
+  const found = descend(tree, root, key, keyLength);
   if (found < 0) return found;
   if (level > depth || idOf(pageOnPath(depth - level)) != id) return 0;
   makePathWritable(tree, 0);
@@ -66,7 +69,7 @@ export function repack(tree: usize, key: usize, keyLength: u32): i32 {
   store<u32>(STATUS, 0, STATUS_MORE);
   const root = rootOf(tree);
   if (root == 0) return 0;
-  const found = descend(root, key, keyLength);
+  const found = descend(tree, root, key, keyLength);
   if (found < 0) return found;
   if (freeCount < RESERVE) return NEED_FRAMES;
   if (depth == 0) {
@@ -75,10 +78,8 @@ export function repack(tree: usize, key: usize, keyLength: u32): i32 {
   }
   const count = countOf(pageOnPath(depth - 1));
   if (freeCount < RESERVE + count) return NEED_FRAMES;
-  for (let index: u32 = 0; index < count; index++) {
-    const id = childAt(pageOnPath(depth - 1), index);
-    if (findPage(id) == 0) return miss(id);
-  }
+  const lookedAt = inspectLeaves(tree, pageOnPath(depth - 1));
+  if (lookedAt < 0) return lookedAt;
   rememberNext();
   makePathWritable(tree, 0);
   const branch = pageOnPath(depth - 1);
@@ -92,6 +93,21 @@ export function repack(tree: usize, key: usize, keyLength: u32): i32 {
   pack(tree, branch, count, lowLength);
   collapseRoot(tree);
   return <i32>packedCount;
+}
+
+/** 0 if every leaf under the branch is resident and ends before the next one begins. */
+function inspectLeaves(tree: usize, branch: usize): i32 {
+  const count = countOf(branch);
+  let before: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const leaf = treePage(childAt(branch, index), treeId(tree), 0);
+    if (leaf == 0) return failure;
+    if (index > 0 && compareAt(leaf, 0, beforeKey, before) <= 0) {
+      return corrupt(childAt(branch, index), REASON_BOUNDS);
+    }
+    before = copyKey(leaf, countOf(leaf) - 1, beforeKey);
+  }
+  return 0;
 }
 
 /** The separator to the right of the lowest branch on the path, if there is one. */

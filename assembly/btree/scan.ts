@@ -6,8 +6,7 @@
  */
 import { PAGE_MISS } from "../errors";
 import { OUTPUT } from "../memory";
-import { KIND_BRANCH, KIND_LEAF, countOf, kindOf, levelOf } from "../page/header";
-import { REASON_LEVEL, corrupt } from "../page/image";
+import { countOf, levelOf } from "../page/header";
 import {
   KEYS,
   ROWS_MAX,
@@ -24,15 +23,15 @@ import {
   pushRow,
   rows,
 } from "../page/rows";
-import { copyKey, keyLengthAt, search, tailAt } from "../page/slotted";
-import { findPage } from "../page/table";
-import { rootAt } from "../tree/tree";
-import { childAt, childIndex, miss } from "./path";
+import { copyKey, keyLengthAt, search, tailAt, touchCells, touchSlots } from "../page/slotted";
+import { rootAt, treeId } from "../tree/tree";
+import { childAt, childIndex, failure, rootPage, treePage } from "./path";
 
 const branches: usize = memory.data(16 * 4, 16);
 const indexes: usize = memory.data(16 * 4, 16);
 let height: u32 = 0;
 let leaf: usize = 0;
+let owner: u32 = 0;
 
 function stackPage(level: u32): usize {
   return load<u32>(branches + ((<usize>level) << 2));
@@ -51,19 +50,10 @@ const TO_KEY: u32 = 0;
 const TO_FIRST: u32 = 1;
 const TO_LAST: u32 = 2;
 
-/** Descends from `id` to a leaf, pushing branches. 0, PAGE_MISS or CORRUPT. */
-function enter(id: u64, where: u32, key: usize, keyLength: u32): i32 {
-  let expected: u32 = height == 0 ? 16 : levelOf(stackPage(height - 1)) - 1;
-  while (true) {
-    const page = findPage(id);
-    if (page == 0) return miss(id);
-    const level = levelOf(page);
-    if (expected != 16 && level != expected) return corrupt(id, REASON_LEVEL);
-    if (level == 0) {
-      leaf = page;
-      return kindOf(page) == KIND_LEAF ? 0 : corrupt(id, REASON_LEVEL);
-    }
-    if (kindOf(page) != KIND_BRANCH) return corrupt(id, REASON_LEVEL);
+/** Descends from `page` to a leaf, pushing branches. 0, PAGE_MISS or CORRUPT. */
+function enter(page: usize, where: u32, key: usize, keyLength: u32): i32 {
+  if (page == 0) return failure;
+  for (let level = levelOf(page); level > 0; level--) {
     const index =
       where == TO_KEY
         ? childIndex(page, key, keyLength)
@@ -71,9 +61,12 @@ function enter(id: u64, where: u32, key: usize, keyLength: u32): i32 {
           ? 0
           : countOf(page) - 1;
     push(page, index);
-    expected = level - 1;
-    id = childAt(page, index);
+    page = treePage(childAt(page, index), owner, level - 1);
+    if (page == 0) return failure;
   }
+  leaf = page;
+  touchSlots(page);
+  return 0;
 }
 
 /** Moves to the neighbouring leaf: 1 moved, 0 there is none, or a negative code. */
@@ -85,7 +78,8 @@ function step(reverse: bool): i32 {
     if (canMove) {
       const next = reverse ? index - 1 : index + 1;
       store<u32>(indexes + ((<usize>(height - 1)) << 2), next);
-      const entered = enter(childAt(page, next), reverse ? TO_LAST : TO_FIRST, 0, 0);
+      const child = treePage(childAt(page, next), owner, levelOf(page) - 1);
+      const entered = enter(child, reverse ? TO_LAST : TO_FIRST, 0, 0);
       return entered < 0 ? entered : 1;
     }
     height--;
@@ -121,8 +115,9 @@ export function scan(
   const start = reverse ? high : low;
   const startLength = reverse ? highLength : lowLength;
   height = 0;
+  owner = treeId(tree);
   const where = startLength >= 0 ? TO_KEY : reverse ? TO_LAST : TO_FIRST;
-  let moved = enter(root, where, start, <u32>startLength);
+  let moved = enter(rootPage(root, owner), where, start, <u32>startLength);
   if (moved < 0) return moved;
   const most = min(limit, ROWS_MAX);
   const afterLow = (flags & SCAN_AFTER_LOW) != 0;
@@ -130,9 +125,13 @@ export function scan(
   let hops: u32 = 0;
   while (true) {
     const count = countOf(leaf);
-    const from: u32 = lowLength < 0 ? 0 : lowerBound(low, lowLength, afterLow);
-    const to: u32 = highLength < 0 ? count : lowerBound(high, highLength, throughHigh);
+    // Where the scan goes on from, only its first leaf can hold the bound that it began at.
+    const atLow = lowLength >= 0 && (reverse || hops == 0);
+    const atHigh = highLength >= 0 && (!reverse || hops == 0);
+    const from: u32 = atLow ? lowerBound(low, lowLength, afterLow) : 0;
+    const to: u32 = atHigh ? lowerBound(high, highLength, throughHigh) : count;
     if (from < to) {
+      touchCells(leaf, from, to, reverse, most - rows);
       if (!emit(from, to, reverse, flags, now, most)) return endRows(true);
     }
     // The leaf holds a key beyond the range: nothing further can be inside.

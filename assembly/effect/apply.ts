@@ -18,17 +18,10 @@ import { removeRange } from "../btree/range";
 import { remove } from "../btree/remove";
 import { hashPut } from "../hash/put";
 import { hashRemove } from "../hash/remove";
-import {
-  INLINE_BYTES_MAX,
-  INLINE_VALUE_ALWAYS,
-  INPUT,
-  KEY_BYTES_MAX,
-  STATUS,
-  STATUS_CONSUMED,
-  STATUS_COUNT,
-} from "../memory";
+import { INPUT, KEY_BYTES_MAX, STATUS, STATUS_CONSUMED, STATUS_COUNT } from "../memory";
 import { RESERVE, freeCount } from "../page/frame";
 import { levelOf } from "../page/header";
+import { fitsInline } from "../page/slotted";
 import { findPage } from "../page/table";
 import { miss } from "../btree/path";
 import { detach, detachHashed } from "../tree/reclaim";
@@ -79,7 +72,7 @@ export function apply(length: u32, seq: u64): i32 {
       break;
     }
     const body = HEADER_BYTES + (flags & FLAG_EXPIRES ? 8 : 0) + keyLength;
-    if (op == OP_PUT && isLarge(keyLength, valueLength)) {
+    if (op == OP_PUT && !fitsInline(keyLength, valueLength)) {
       result = at + body <= length ? EFFECT_LARGE : 0;
       break;
     }
@@ -92,10 +85,6 @@ export function apply(length: u32, seq: u64): i32 {
   store<u32>(STATUS, at, STATUS_CONSUMED);
   store<f64>(STATUS, removed, STATUS_COUNT);
   return min(result, 0);
-}
-
-export function isLarge(keyLength: u32, valueLength: u32): bool {
-  return valueLength > INLINE_VALUE_ALWAYS && keyLength + valueLength > INLINE_BYTES_MAX;
 }
 
 function applyOne(tree: usize, effect: usize, op: u32, flags: u32, seq: u64): i32 {

@@ -11,14 +11,27 @@
  * is freed at once. When a pin goes, its list is handed to the next older pin by the same rule. The
  * published epoch, snapshots and the checkpoint that is being written are all just pins.
  *
- * A pin record is 24 bytes: u64 epoch, u32 references, u32 waiting (a list of id, birth).
+ * Pages that come in a row, as those of a long value do, are born, superseded and freed as one run
+ * (slot.ts), so that no list outgrows the frames that an operation may take.
+ *
+ * A pin record is 24 bytes: u64 epoch, u32 references, u32 waiting (a list of run, birth).
  */
 import { OUT_OF_MEMORY, TABLE_FULL } from "../errors";
 import { PAGE_BYTES, reserveTable } from "../memory";
 import { birthOf, giveFrame, idOf, markDirty, occupyFrame, takeFrame } from "./frame";
 import { formatPage } from "./header";
 import { freeList, lastFirst, lastSecond, popPair, pushPair } from "./list";
-import { giveSlot, isOpen, pageDied, runFirst, takeRun, takeSlot } from "./slot";
+import {
+  firstOf,
+  giveSlots,
+  isOpen,
+  pagesDied,
+  pagesOf,
+  runFirst,
+  runOf,
+  takeRun,
+  takeSlot,
+} from "./slot";
 import { findPage, insertPage, removePage } from "./table";
 
 const PINS_MAX: u32 = 65536;
@@ -62,7 +75,7 @@ export function bearPage(page: usize, id: u64): void {
 /** Reserves ids in a row, at most `wanted`; how many. The first one is `runFirst`. */
 export function reserveRun(wanted: u32): u32 {
   const count = takeRun(wanted);
-  for (let index: u32 = 0; index < count; index++) born = pushPair(born, runFirst + index, 0);
+  born = pushPair(born, runOf(runFirst, count), 0);
   return count;
 }
 
@@ -80,17 +93,28 @@ export function writable(page: usize): usize {
   return copy;
 }
 
-/** The page leaves its tree. Its birth is taken from the frame, or unknown (0) if not resident. */
+/** The page leaves its tree. */
 export function dropPage(id: u64): void {
-  const page = findPage(id);
-  superseded = pushPair(superseded, id, page == 0 ? 0 : birthOf(page));
+  dropRun(id, 1);
+}
+/** Pages in a row, born together, leave their tree. */
+export function dropRun(first: u64, pages: u32): void {
+  superseded = pushPair(superseded, runOf(first, pages), birthOfRun(first));
+}
+/** The birth stands in the frame; it is unknown (0) if the first page is not resident. */
+function birthOfRun(first: u64): u64 {
+  const page = findPage(first);
+  return page == 0 ? 0 : birthOf(page);
 }
 
-/** Frees a page that nothing can reach. */
-function erase(id: u64): void {
-  const page = removePage(id);
-  if (page != 0) giveFrame(page);
-  giveSlot(id);
+/** Frees a run that nothing can reach. */
+function erase(run: u64): void {
+  const pages = pagesOf(run);
+  for (let index: u32 = 0; index < pages; index++) {
+    const page = removePage(firstOf(run) + index);
+    if (page != 0) giveFrame(page);
+  }
+  giveSlots(run);
 }
 
 /** The index of the newest pin below `limit`, or -1. */
@@ -100,38 +124,38 @@ function newestPinBelow(limit: u64): i32 {
   return index;
 }
 
-/** Frees the page, or lets it wait for the newest pin below its death. */
-export function retire(id: u64, birth: u64, death: u64): void {
-  const index = newestPinBelow(death);
+/** Frees a run, or lets it wait for the pin at `index`, the newest one below its death. */
+function retire(run: u64, birth: u64, index: i32): void {
   if (index >= 0) {
     const pin = pins + <usize>index * 24;
     if (load<u64>(pin) >= birth) {
-      store<u32>(pin, pushPair(load<u32>(pin, 12), id, birth), 12);
+      store<u32>(pin, pushPair(load<u32>(pin, 12), run, birth), 12);
       return;
     }
   }
-  erase(id);
+  erase(run);
 }
 
 /**
- * A page of a subtree that was cut off at `death`; for subtrees that are reclaimed after their commit.
- * The checkpoint that closed the page's blob may name the subtree in its queue and not have written
- * the page yet. It is a pin, and for that one the page dies only now.
+ * Pages of a subtree that was cut off at `death`; for subtrees that are reclaimed after their commit.
+ * The checkpoint that closed their blob may name the subtree in its queue and not have written them
+ * yet. It is a pin, and for that one they die only now.
  */
-export function reclaimPage(id: u64, death: u64): void {
-  const page = findPage(id);
-  pageDied(id);
-  retire(id, page == 0 ? 0 : birthOf(page), isOpen(id) ? death : epoch + 1);
+export function reclaimRun(first: u64, pages: u32, death: u64): void {
+  const run = runOf(first, pages);
+  pagesDied(run);
+  retire(run, birthOfRun(first), newestPinBelow(isOpen(first) ? death : epoch + 1));
 }
 
 /** Makes the epoch's changes final. Superseded pages are dead from now on. */
 export function commitEpoch(): void {
+  const index = newestPinBelow(epoch);
   while (superseded != 0) {
-    const id = lastFirst(superseded);
+    const run = lastFirst(superseded);
     const birth = lastSecond(superseded);
     superseded = popPair(superseded);
-    pageDied(id);
-    retire(id, birth, epoch);
+    pagesDied(run);
+    retire(run, birth, index);
   }
   freeList(born);
   born = 0;
@@ -142,10 +166,10 @@ export function rollbackEpoch(): void {
   freeList(superseded);
   superseded = 0;
   while (born != 0) {
-    const id = lastFirst(born);
+    const run = lastFirst(born);
     born = popPair(born);
-    pageDied(id);
-    erase(id);
+    pagesDied(run);
+    erase(run);
   }
 }
 
@@ -180,17 +204,19 @@ export function unpinEpoch(at: u64): void {
   pinCount--;
   memory.copy(pin, pin + 24, (<usize>pinCount - index) * 24);
   while (waiting != 0) {
-    const id = lastFirst(waiting);
+    const run = lastFirst(waiting);
     const birth = lastSecond(waiting);
     waiting = popPair(waiting);
-    retire(id, birth, at);
+    retire(run, birth, index - 1);
   }
 }
 
-/** True if a pinned epoch e exists with from <= e < to. */
-export function isPinnedWithin(from: u64, to: u64): bool {
-  const index = newestPinBelow(to);
-  return index >= 0 && load<u64>(pins + <usize>index * 24) >= from;
+/** The index of the newest pin; the index of the next older one is one less, and -1 is none. */
+export function newestPin(): i32 {
+  return <i32>pinCount - 1;
+}
+export function pinAt(index: i32): u64 {
+  return load<u64>(pins + <usize>index * 24);
 }
 
 /** The oldest pinned epoch; the newest epoch when nothing is pinned. */

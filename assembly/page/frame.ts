@@ -1,20 +1,24 @@
 /**
- * Frames: 4 KiB places for pages, and a record of 32 bytes for each.
+ * Frames: 4 KiB places for pages, and a record of 8 bytes for each.
  *
- *      0  u64  id       page in the frame; 0 when it holds none
- *      8  u64  birth    epoch that created the page; 0 when it was read from a blob
- *     16  u32  dirty    1 while its blob does not hold these bytes
- *     20  u32  pins     eviction passes it by while > 0
- *     24  u32  next     free list
+ *      0  u32  next     free list
+ *      4  u16  dirty    1 while its blob does not hold these bytes
+ *      6  u16  pins     eviction passes it by while > 0
  *
- * A page is handled by its address. Frames that hold no page serve as blocks of internal lists, so
- * that one pool is all the memory that ever grows.
+ * A page is handled by its address. While it is in memory, the room of its check field (16 bytes at
+ * 4080) holds what is asked for along with its content, so that no other cache line is needed:
+ *
+ *   4080  u64  id             which page this is
+ *   4088  u64  birth          epoch that created it; 0 when it was read from a blob
+ *
+ * Frames that hold no page serve as blocks of internal lists, so that one pool is all the memory
+ * that ever grows.
  */
 import { OUT_OF_MEMORY, TABLE_FULL } from "../errors";
 import { PAGE_BYTES, ensureMemory, reserveTable } from "../memory";
 
-/** Frames that operations keep free, so that what has begun can end: a path of copies and its splits,
- *  and the lists for the 16,448 pages of one value of 64 MiB. */
+/** Frames that operations keep free, so that what has begun can end: two paths of copies and their
+ *  splits, and the lists of what they cut off. */
 export const RESERVE: u32 = 192;
 /** Frames taken from the system in one step. */
 const STEP: u32 = 4096;
@@ -30,7 +34,7 @@ export let dirtyCount: u32 = 0;
 /** Reserves the records; `reserveFrames` must follow when all tables stand. */
 export function initializeRecords(count: u32): i32 {
   frameCountMax = count;
-  records = reserveTable((<usize>count) << 5);
+  records = reserveTable((<usize>count) << 3);
   return records == 0 ? OUT_OF_MEMORY : 0;
 }
 
@@ -55,15 +59,11 @@ export function addFrames(count: u32): i32 {
 }
 
 function recordOf(page: usize): usize {
-  return records + ((page - frames) >>> 7);
-}
-
-export function frameAt(index: u32): usize {
-  return frames + ((<usize>index) << 12);
+  return records + ((page - frames) >>> 9);
 }
 
 function pushFree(page: usize): void {
-  store<u32>(recordOf(page), freeHead, 24);
+  store<u32>(recordOf(page), freeHead);
   freeHead = page;
   freeCount++;
 }
@@ -72,58 +72,52 @@ function pushFree(page: usize): void {
 export function takeFrame(): usize {
   if (freeCount == 0) unreachable(); // better a trap than a write to address 0
   const page = freeHead;
-  freeHead = load<u32>(recordOf(page), 24);
+  freeHead = load<u32>(recordOf(page));
   freeCount--;
   return page;
 }
 
 export function giveFrame(page: usize): void {
-  const record = recordOf(page);
-  if (load<u32>(record, 16) != 0) dirtyCount--;
-  store<u64>(record, 0);
-  store<u64>(record, 0, 8);
-  store<u64>(record, 0, 16);
+  markClean(page);
   pushFree(page);
 }
 
 export function idOf(page: usize): u64 {
-  return load<u64>(recordOf(page));
+  return load<u64>(page, 4080);
 }
 export function birthOf(page: usize): u64 {
-  return load<u64>(recordOf(page), 8);
+  return load<u64>(page, 4088);
 }
 export function isDirty(page: usize): bool {
-  return load<u32>(recordOf(page), 16) != 0;
+  return load<u16>(recordOf(page), 4) != 0;
 }
 export function pinsOf(page: usize): u32 {
-  return load<u32>(recordOf(page), 20);
+  return load<u16>(recordOf(page), 6);
 }
 export function setPins(page: usize, pins: u32): void {
-  store<u32>(recordOf(page), pins, 20);
+  store<u16>(recordOf(page), pins, 6);
 }
 
 /** Names the page that a frame holds from now on. */
 export function occupyFrame(page: usize, id: u64, birth: u64, dirty: bool): void {
-  const record = recordOf(page);
-  store<u64>(record, id);
-  store<u64>(record, birth, 8);
-  store<u32>(record, u32(dirty), 16);
-  store<u32>(record, 0, 20);
-  if (dirty) dirtyCount++;
+  store<u64>(page, id, 4080);
+  store<u64>(page, birth, 4088);
+  setPins(page, 0);
+  if (dirty) markDirty(page);
 }
 
 export function markDirty(page: usize): void {
   const record = recordOf(page);
-  if (load<u32>(record, 16) == 0) {
-    store<u32>(record, 1, 16);
+  if (load<u16>(record, 4) == 0) {
+    store<u16>(record, 1, 4);
     dirtyCount++;
   }
 }
 
 export function markClean(page: usize): void {
   const record = recordOf(page);
-  if (load<u32>(record, 16) != 0) {
-    store<u32>(record, 0, 16);
+  if (load<u16>(record, 4) != 0) {
+    store<u16>(record, 0, 4);
     dirtyCount--;
   }
 }

@@ -17,6 +17,8 @@
  *   4084  ..   zero (room for an AEAD tag)
  */
 
+import { SLOTS_PER_BLOB } from "../memory";
+
 export const KIND_LEAF: u32 = 1;
 export const KIND_BRANCH: u32 = 2;
 export const KIND_DIRECTORY: u32 = 3;
@@ -73,6 +75,21 @@ export function depthOf(page: usize): u32 {
 }
 export function setDepth(page: usize, depth: u32): void {
   store<u8>(page, depth, 24);
+}
+
+/** Kind, level and tree of a page as one number, to compare all three at once. */
+export function signatureOf(page: usize): u64 {
+  return load<u64>(page) & 0xffff_ffff_0000_ffff;
+}
+/** The signature of a leaf (level 0) or branch of an ordered tree. */
+export function orderedSignature(tree: u32, level: u32): u64 {
+  return ((<u64>tree) << 32) | (level << 8) | (level == 0 ? KIND_LEAF : KIND_BRANCH);
+}
+
+/** True if a page can have that id: slot 0 of a blob is its header. */
+export function isPageId(id: u64): bool {
+  const slot = <u32>id & 0xffff;
+  return slot > 0 && slot < SLOTS_PER_BLOB && id >>> 16 > 0;
 }
 
 /** A page id is its address: blob number << 16 | slot; it takes 48 bits, 6 bytes on disk. */

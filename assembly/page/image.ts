@@ -15,9 +15,9 @@ import {
   KIND_DIRECTORY,
   KIND_LEAF,
   KIND_OVERFLOW,
-  garbageOf,
   kindOf,
 } from "./header";
+import { validateOverflow } from "./extent";
 import { compact, validateSlotted } from "./slotted";
 import { validateBucket, compactBucket } from "../hash/bucket";
 import { validateDirectory } from "../hash/directory";
@@ -74,7 +74,7 @@ export function verifyPage(page: usize, id: u64): i32 {
   }
   if (kind == KIND_BUCKET) return validateBucket(page) ? 0 : corrupt(id, REASON_LAYOUT);
   if (kind == KIND_DIRECTORY) return validateDirectory(page) ? 0 : corrupt(id, REASON_LAYOUT);
-  if (kind == KIND_OVERFLOW) return garbageOf(page) == 0 ? 0 : corrupt(id, REASON_LAYOUT);
+  if (kind == KIND_OVERFLOW) return validateOverflow(page) ? 0 : corrupt(id, REASON_LAYOUT);
   return corrupt(id, REASON_KIND);
 }
 

@@ -35,6 +35,10 @@ export function lastSecond(list: usize): u64 {
   return load<u64>(list + ((<usize>load<u32>(list, 4)) << 4), 8);
 }
 
+export function setLastFirst(list: usize, first: u64): void {
+  store<u64>(list + ((<usize>load<u32>(list, 4)) << 4), first);
+}
+
 /** The list without its last pair. A block that becomes empty is given back. */
 export function popPair(list: usize): usize {
   const count = load<u32>(list, 4) - 1;

@@ -5,11 +5,8 @@
  * A blob record is 16 bytes: u32 number, u32 live, u32 slots handed out, u32 in use.
  */
 import { OUT_OF_MEMORY, TABLE_FULL } from "../errors";
-import { reserveTable } from "../memory";
-import { lastFirst, popPair, pushPair, freeList } from "./list";
-
-/** Slots of a blob: 32 MiB, the header among them. */
-export const SLOTS_PER_BLOB: u32 = 8192;
+import { SLOTS_PER_BLOB, reserveTable } from "../memory";
+import { freeList, lastFirst, popPair, pushPair, setLastFirst } from "./list";
 
 const BLOB_BITS: u32 = 14;
 const BLOB_MASK: u32 = (1 << BLOB_BITS) - 1;
@@ -21,7 +18,19 @@ export let currentBlob: u32 = 1;
 let nextSlot: u32 = 1;
 /** Blobs from here on are not frozen: their slots may be used again. */
 export let openBlob: u32 = 1;
+/** A list of runs. */
 let freeSlots: usize = 0;
+
+/** Pages in a row as one number: the first id, and above its 48 bits how many more there are. */
+export function runOf(first: u64, pages: u32): u64 {
+  return first | ((<u64>(pages - 1)) << 48);
+}
+export function firstOf(run: u64): u64 {
+  return run & 0xffff_ffff_ffff;
+}
+export function pagesOf(run: u64): u32 {
+  return <u32>(run >>> 48) + 1;
+}
 
 export function initializeSlots(firstBlob: u32): i32 {
   blobs = reserveTable((<usize>16) << BLOB_BITS);
@@ -50,17 +59,12 @@ export function blobRecord(number: u32): usize {
   }
 }
 
-/** Forgets blobs that no longer exist: all below `capacity` records are kept, `number` is removed. */
+/** Forgets a blob that no longer exists. */
 export function forgetBlob(number: u32): void {
-  let index = number & BLOB_MASK;
-  while (true) {
-    const record = blobs + ((<usize>index) << 4);
-    if (load<u32>(record, 12) == 0) return;
-    if (load<u32>(record) == number) break;
-    index = (index + 1) & BLOB_MASK;
-  }
+  const found = findBlob(number);
+  if (found == 0) return;
   blobCount--;
-  let gap = index;
+  let gap = <u32>((found - blobs) >>> 4);
   let next = (gap + 1) & BLOB_MASK;
   while (true) {
     const record = blobs + ((<usize>next) << 4);
@@ -91,19 +95,24 @@ function advanceBlob(): void {
 
 /** An id for a new page. */
 export function takeSlot(): u64 {
-  let id: u64;
-  if (freeSlots != 0) {
-    id = lastFirst(freeSlots);
-    freeSlots = popPair(freeSlots);
-    const record = blobRecord(blobOf(id));
-    store<u32>(record, load<u32>(record, 4) + 1, 4);
-    return id;
-  }
+  if (freeSlots != 0) return takeFreeSlot();
   if (nextSlot == SLOTS_PER_BLOB) advanceBlob();
-  id = ((<u64>currentBlob) << 16) | nextSlot++;
+  const id = ((<u64>currentBlob) << 16) | nextSlot++;
   const record = blobRecord(currentBlob);
   store<u32>(record, load<u32>(record, 4) + 1, 4);
   store<u32>(record, nextSlot, 8);
+  return id;
+}
+
+/** The last slot of the last free run. */
+function takeFreeSlot(): u64 {
+  const run = lastFirst(freeSlots);
+  const more = pagesOf(run) - 1;
+  if (more > 0) setLastFirst(freeSlots, runOf(firstOf(run), more));
+  else freeSlots = popPair(freeSlots);
+  const id = firstOf(run) + more;
+  const record = blobRecord(blobOf(id));
+  store<u32>(record, load<u32>(record, 4) + 1, 4);
   return id;
 }
 
@@ -120,11 +129,13 @@ export function takeRun(wanted: u32): u32 {
   return count;
 }
 
-/** The page is no longer part of the newest version of its tree. */
-export function pageDied(id: u64): void {
-  const record = blobRecord(blobOf(id));
-  assert(load<u32>(record, 4) > 0, "a page dies once");
-  store<u32>(record, load<u32>(record, 4) - 1, 4);
+/** The pages of the run are no longer part of the newest version of their tree. */
+export function pagesDied(run: u64): void {
+  const record = findBlob(blobOf(firstOf(run)));
+  const live: u32 = record == 0 ? 0 : load<u32>(record, 4);
+  assert(live >= pagesOf(run), "a page dies once");
+  // Damaged pages may name what is not theirs; then the count is as wrong as they are.
+  if (live > 0) store<u32>(record, live - min(live, pagesOf(run)), 4);
 }
 
 /** True while pages can still be born in the page's blob. */
@@ -132,9 +143,9 @@ export function isOpen(id: u64): bool {
   return blobOf(id) >= openBlob;
 }
 
-/** Nothing can reach the page any more: its slot may be used again, if its blob is still open. */
-export function giveSlot(id: u64): void {
-  if (isOpen(id)) freeSlots = pushPair(freeSlots, id, 0);
+/** Nothing can reach the run any more: its slots may be used again, if its blob is still open. */
+export function giveSlots(run: u64): void {
+  if (isOpen(firstOf(run))) freeSlots = pushPair(freeSlots, run, 0);
 }
 
 /** Closes the open blobs; pages are born in a new one from here on. The last closed number. */
@@ -154,25 +165,26 @@ export function setBlob(number: u32, live: u32, slots: u32): void {
   store<u32>(record, slots, 8);
 }
 
-/** Live pages of a blob, without making a record: 0 when there is none. */
-export function liveOf(number: u32): u32 {
+/** The record of a blob, or 0. */
+function findBlob(number: u32): usize {
   let index = number & BLOB_MASK;
   while (true) {
     const record = blobs + ((<usize>index) << 4);
     if (load<u32>(record, 12) == 0) return 0;
-    if (load<u32>(record) == number) return load<u32>(record, 4);
+    if (load<u32>(record) == number) return record;
     index = (index + 1) & BLOB_MASK;
   }
 }
 
+/** Live pages of a blob: 0 when it is not known. */
+export function liveOf(number: u32): u32 {
+  const record = findBlob(number);
+  return record == 0 ? 0 : load<u32>(record, 4);
+}
+
 export function slotsOf(number: u32): u32 {
-  let index = number & BLOB_MASK;
-  while (true) {
-    const record = blobs + ((<usize>index) << 4);
-    if (load<u32>(record, 12) == 0) return 0;
-    if (load<u32>(record) == number) return load<u32>(record, 8);
-    index = (index + 1) & BLOB_MASK;
-  }
+  const record = findBlob(number);
+  return record == 0 ? 0 : load<u32>(record, 8);
 }
 
 /** For checks: counts a page that was met on a walk, in the bits above "in use". */
@@ -182,7 +194,8 @@ export function seePage(id: u64): void {
 }
 /** Pages of the blob that the walks have met since `clearSeen`. */
 export function seenOf(number: u32): u32 {
-  return liveOf(number) == 0 && slotsOf(number) == 0 ? 0 : load<u32>(blobRecord(number), 12) >>> 1;
+  const record = findBlob(number);
+  return record == 0 ? 0 : load<u32>(record, 12) >>> 1;
 }
 export function clearSeen(): void {
   for (let index: u32 = 0; index <= BLOB_MASK; index++) {

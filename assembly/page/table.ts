@@ -1,72 +1,87 @@
 /**
  * The page table: page id -> frame, an open-addressed table with linear probing, and the CLOCK hand
- * that sweeps it. An entry is 16 bytes:
+ * that sweeps it. An entry is 8 bytes, small so that the table stays in the cache:
  *
- *      0  u64  id     0 when empty
- *      8  u32  page   address of the frame
- *     12  u32  used   set by every look-up, cleared by the hand
+ *      0  u32  hash   of the page's id; its upper bits are the entry's home
+ *      4  u32  page   address of the frame, 0 when empty; frames are aligned, so bit 0 is free to say
+ *                     "used": set by every look-up, cleared by the hand
  *
- * The bit lies in the entry and not in the frame record, because a look-up touches this line anyway.
+ * The id itself stands in the frame, which a look-up is about to touch anyway.
  */
 import { OUT_OF_MEMORY } from "../errors";
 import { reserveTable } from "../memory";
-import { giveFrame, isDirty, pinsOf } from "./frame";
+import { giveFrame, idOf, isDirty, pinsOf } from "./frame";
+
+const USED: u32 = 1;
 
 let table: usize = 0;
 let mask: u32 = 0;
-let shift: u64 = 0;
+let shift: u32 = 0;
 let hand: u32 = 0;
 export let residentCount: u32 = 0;
 
 export function initializeTable(frameCountMax: u32): i32 {
   const bits: u32 = 32 - clz<u32>(max<u32>(frameCountMax, 16) * 2 - 1);
   mask = (1 << bits) - 1;
-  shift = 64 - bits;
-  table = reserveTable(((<usize>1) << bits) << 4);
+  shift = 32 - bits;
+  table = reserveTable((<usize>1) << (bits + 3));
   return table == 0 ? OUT_OF_MEMORY : 0;
 }
 
-function home(id: u64): u32 {
-  return <u32>((id * 0x9e37_79b9_7f4a_7c15) >> shift);
+function hashOf(id: u64): u32 {
+  return <u32>((id * 0x9e37_79b9_7f4a_7c15) >> 32);
+}
+function entryAt(index: u32): usize {
+  return table + ((<usize>index) << 3);
+}
+function pageIn(entry: usize): usize {
+  return load<u32>(entry, 4) & ~USED;
 }
 
 /** The resident page with that id, or 0. */
 export function findPage(id: u64): usize {
-  let index = home(id);
+  const hash = hashOf(id);
+  let index = hash >>> shift;
   while (true) {
-    const entry = table + ((<usize>index) << 4);
-    const found = load<u64>(entry);
-    if (found == id) {
-      store<u32>(entry, 1, 12);
-      return load<u32>(entry, 8);
+    const entry = entryAt(index);
+    const page = load<u32>(entry, 4);
+    if (page == 0) return 0;
+    if (load<u32>(entry) == hash && idOf(page & ~USED) == id) {
+      if (!(page & USED)) store<u32>(entry, page | USED, 4);
+      return page & ~USED;
     }
-    if (found == 0) return 0;
     index = (index + 1) & mask;
   }
 }
 
+/** Begins to fetch what `findPage` will need. The result only keeps the load from being left out. */
+export function touchEntry(id: u64): u32 {
+  return load<u32>(entryAt(hashOf(id) >>> shift));
+}
+
 export function insertPage(id: u64, page: usize): void {
-  let index = home(id);
-  while (load<u64>(table + ((<usize>index) << 4)) != 0) {
-    assert(load<u64>(table + ((<usize>index) << 4)) != id, "a page is resident once");
+  assert(idOf(page) == id, "the frame names its page");
+  const hash = hashOf(id);
+  let index = hash >>> shift;
+  while (load<u32>(entryAt(index), 4) != 0) {
+    assert(idOf(pageIn(entryAt(index))) != id, "a page is resident once");
     index = (index + 1) & mask;
   }
-  const entry = table + ((<usize>index) << 4);
-  store<u64>(entry, id);
-  store<u32>(entry, page, 8);
-  store<u32>(entry, 1, 12);
+  const entry = entryAt(index);
+  store<u32>(entry, hash);
+  store<u32>(entry, page | USED, 4);
   residentCount++;
 }
 
 /** Forgets a resident page; its address, or 0 when it was not resident. The frame stays as it is. */
 export function removePage(id: u64): usize {
-  let index = home(id);
+  const hash = hashOf(id);
+  let index = hash >>> shift;
   while (true) {
-    const entry = table + ((<usize>index) << 4);
-    const found = load<u64>(entry);
-    if (found == 0) return 0;
-    if (found == id) {
-      const page = load<u32>(entry, 8);
+    const entry = entryAt(index);
+    const page = pageIn(entry);
+    if (page == 0) return 0;
+    if (load<u32>(entry) == hash && idOf(page) == id) {
       removeAt(index);
       return page;
     }
@@ -80,18 +95,16 @@ function removeAt(index: u32): void {
   let gap = index;
   let next = (gap + 1) & mask;
   while (true) {
-    const entry = table + ((<usize>next) << 4);
-    const id = load<u64>(entry);
-    if (id == 0) break;
-    const want = home(id);
-    if (((next - want) & mask) >= ((next - gap) & mask)) {
-      memory.copy(table + ((<usize>gap) << 4), entry, 16);
+    const entry = entryAt(next);
+    if (load<u32>(entry, 4) == 0) break;
+    const home = load<u32>(entry) >>> shift;
+    if (((next - home) & mask) >= ((next - gap) & mask)) {
+      store<u64>(entryAt(gap), load<u64>(entry));
       gap = next;
     }
     next = (next + 1) & mask;
   }
-  store<u64>(table + ((<usize>gap) << 4), 0);
-  store<u64>(table + ((<usize>gap) << 4), 0, 8);
+  store<u64>(entryAt(gap), 0);
 }
 
 /** Frees up to `wanted` frames of clean, unpinned pages, least recently used first. */
@@ -100,20 +113,12 @@ export function evictClean(wanted: u32): u32 {
   // Two rounds: the first may do no more than clear every bit.
   let steps: u32 = (mask + 1) << 1;
   while (evicted < wanted && steps-- > 0) {
-    const entry = table + ((<usize>hand) << 4);
-    const id = load<u64>(entry);
-    if (id != 0) {
-      if (load<u32>(entry, 12) != 0) {
-        store<u32>(entry, 0, 12);
-      } else {
-        const page = load<u32>(entry, 8);
-        if (!isDirty(page) && pinsOf(page) == 0) {
-          removeAt(hand);
-          giveFrame(page);
-          evicted++;
-          continue; // another entry may have moved here
-        }
-      }
+    const page = sweep();
+    if (page != 0 && !isDirty(page) && pinsOf(page) == 0) {
+      removeAt(hand);
+      giveFrame(page);
+      evicted++;
+      continue; // another entry may have moved here
     }
     hand = (hand + 1) & mask;
   }
@@ -124,15 +129,18 @@ export function evictClean(wanted: u32): u32 {
 export function nextDirty(): usize {
   let steps: u32 = (mask + 1) << 1;
   while (steps-- > 0) {
-    const entry = table + ((<usize>hand) << 4);
+    const page = sweep();
     hand = (hand + 1) & mask;
-    if (load<u64>(entry) == 0) continue;
-    if (load<u32>(entry, 12) != 0) {
-      store<u32>(entry, 0, 12);
-      continue;
-    }
-    const page = load<u32>(entry, 8);
-    if (isDirty(page) && pinsOf(page) == 0) return page;
+    if (page != 0 && isDirty(page) && pinsOf(page) == 0) return page;
   }
+  return 0;
+}
+
+/** The page under the hand, if it was not used since the hand came by last; 0 otherwise. */
+function sweep(): usize {
+  const entry = entryAt(hand);
+  const page = load<u32>(entry, 4);
+  if (!(page & USED)) return page;
+  store<u32>(entry, page & ~USED, 4);
   return 0;
 }

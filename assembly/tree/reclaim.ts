@@ -7,7 +7,7 @@
  */
 import { NEED_FRAMES, PAGE_MISS } from "../errors";
 import { STATUS, STATUS_PAGE } from "../memory";
-import { epoch, reclaimPage } from "../page/epoch";
+import { epoch, reclaimRun } from "../page/epoch";
 import { RESERVE, freeCount } from "../page/frame";
 import {
   KIND_BRANCH,
@@ -17,8 +17,10 @@ import {
   countOf,
   depthOf,
   kindOf,
+  levelOf,
   loadId,
 } from "../page/header";
+import { REASON_LEVEL, corrupt } from "../page/image";
 import { lastFirst, lastSecond, popPair, pushPair } from "../page/list";
 import { RECORD_EXPIRES, RECORD_OVERFLOW, tailAt } from "../page/slotted";
 import { findPage } from "../page/table";
@@ -63,7 +65,7 @@ function push(item: u64, death: u64): void {
   queueCount++;
 }
 
-/** Reclaims up to `pages` pages: how many are queued still, PAGE_MISS or NEED_FRAMES. */
+/** Reclaims up to `pages` pages: how many are queued still, or PAGE_MISS, NEED_FRAMES, CORRUPT. */
 export function reclaim(pages: u32): i32 {
   let left = pages;
   while (queue != 0 && left > 0) {
@@ -78,10 +80,14 @@ export function reclaim(pages: u32): i32 {
         store<f64>(STATUS, <f64>id, STATUS_PAGE);
         return PAGE_MISS;
       }
+      // A branch must be of the level that its parent was, less one; nothing else has levels.
+      if (kindOf(page) == KIND_BRANCH ? levelOf(page) != level || level == 0 : level > 0) {
+        return corrupt(id, REASON_LEVEL);
+      }
       pop();
       pushChildren(page, item, death);
     } else pop();
-    reclaimPage(id, death);
+    reclaimRun(id, 1, death);
     left--;
   }
   return <i32>queueCount;
@@ -130,7 +136,7 @@ export function reclaimRecord(tail: usize, death: u64): void {
   for (let offset: u32 = 4; offset + 8 <= bytes; offset += 8) {
     const first = loadId(at + 2 + offset);
     const count: u32 = load<u16>(at + 2 + offset, 6);
-    for (let index: u32 = 0; index < count; index++) reclaimPage(first + index, death);
+    reclaimRun(first, count, death);
   }
 }
 

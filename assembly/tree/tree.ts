@@ -18,7 +18,7 @@
  */
 import { OUT_OF_MEMORY, TABLE_FULL, TREE_UNKNOWN } from "../errors";
 import { PAGE_BYTES, reserveTable } from "../memory";
-import { epoch, isPinnedWithin } from "../page/epoch";
+import { epoch, newestPin, pinAt } from "../page/epoch";
 import { takeFrame } from "../page/frame";
 
 export const KIND_ORDERED: u32 = 1;
@@ -188,14 +188,17 @@ export function commitTrees(): void {
   }
 }
 
+/** Drops older versions that no pin can see: both lists are sorted, newest first. */
 function prune(tree: usize): void {
   let link = tree + 40;
   let newer = load<u64>(tree, 8);
   let version: usize = load<u32>(link);
+  let pin = newestPin();
   while (version != 0) {
     const since = load<u64>(version, 8);
     const older: usize = load<u32>(version);
-    if (isPinnedWithin(since, newer)) {
+    while (pin >= 0 && pinAt(pin) >= newer) pin--;
+    if (pin >= 0 && pinAt(pin) >= since) {
       link = version;
     } else {
       store<u32>(link, older);
