@@ -3,7 +3,8 @@ import type { Core } from "../../bindings/core.ts";
 import { columns, recordFlags, rowAbsent, rowSkipped } from "../../bindings/status.ts";
 import type { Decode } from "./decode.ts";
 
-const decoder = new TextDecoder();
+// A key may begin with U+FEFF, which is no byte order mark there.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const noNumbers = new Float64Array(0);
 
 /** Which columns a scan fills. */
