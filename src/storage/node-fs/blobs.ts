@@ -72,7 +72,7 @@ export class NodeBlobs implements BlobStorage {
     for (const name of names) {
       requireBlobName("remove a blob", name);
       this.#files.forget(name);
-      this.#folder.remove(name + suffix);
+      this.#folder.removeLarge(name + suffix);
     }
   }
 

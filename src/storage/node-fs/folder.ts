@@ -67,6 +67,21 @@ export class Folder {
     return removed ?? false;
   }
 
+  /**
+   * The same for a large file: it is held open while its name goes, so that its space is given back
+   * by a close off the caller's turn.
+   */
+  removeLarge(name: string): void {
+    const path = this.file(name);
+    const held = attemptIfExists("open", path, () => new OpenFile(path, "r"));
+    if (held === undefined) return;
+    try {
+      this.remove(name);
+    } finally {
+      held.closeLater();
+    }
+  }
+
   removeStaged(): void {
     for (const name of this.names()) if (name.endsWith(stagedSuffix)) this.remove(name);
   }

@@ -115,7 +115,7 @@ export class NodeLog implements LogStorage {
       this.#open.get(segment)?.close();
       this.#open.delete(segment);
       if (segment === this.#activeSegment) this.#deactivate();
-      this.#folder.remove(segmentName(segment));
+      this.#folder.removeLarge(segmentName(segment));
     }
   }
 

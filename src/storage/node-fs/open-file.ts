@@ -130,6 +130,14 @@ export class OpenFile {
     return this.#run<void>("sync", fsync);
   }
 
+  /** Closes off the caller's turn: giving back the space of a removed file takes milliseconds. */
+  closeLater(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    // The file has no name any more, so there is nobody whom a failure could concern.
+    if (fd >= 0) close(fd, () => undefined);
+  }
+
   close(): void {
     const fd = this.#fd;
     this.#fd = -1;
