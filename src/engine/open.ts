@@ -134,12 +134,7 @@ async function removeOrphans(storage: Storage, recovered: Recovered): Promise<vo
   for (const { root } of [newest, older]) {
     if (root.catalogue !== undefined) known.add(blobFile("catalogue", root.catalogue));
   }
-  const named = new Set([...newest.blobs, ...older.blobs].map((number) => `pages-${number}-`));
-  const orphans = (await storage.blobs.list()).filter((file) => {
-    if (known.has(file)) return false;
-    // A number that the older root names is kept whatever the rest of the name says.
-    for (const prefix of named) if (file.startsWith(prefix)) return false;
-    return true;
-  });
+  // By their whole names: after a fallback to the older root, numbers are given a second time.
+  const orphans = (await storage.blobs.list()).filter((file) => !known.has(file));
   if (orphans.length > 0) await storage.blobs.remove(orphans);
 }
