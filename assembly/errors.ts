@@ -5,7 +5,9 @@
 
 /** No record under that key. */
 export const NOT_FOUND: i32 = -1;
-/** A page is not resident; its id is in the status block. Nothing was changed; load it, call again. */
+/**
+ * A page is not resident; its id is in the status block. Nothing was changed; load it, call again.
+ */
 export const PAGE_MISS: i32 = -2;
 /** Too few free frames to begin. Nothing was changed; add or evict frames, call again. */
 export const NEED_FRAMES: i32 = -3;

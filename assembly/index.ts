@@ -115,7 +115,9 @@ export function loadBegin(): i32 {
   if (frame.freeCount <= 8) return NEED_FRAMES;
   return <i32>frame.takeFrame();
 }
-/** Checks what was read into the frame and makes it page `id`. The frame is free again on failure. */
+/**
+ * Checks what was read into the frame and makes it page `id`. The frame is free again on failure.
+ */
 export function loadEnd(page: usize, id: f64): i32 {
   if (table.findPage(<u64>id) != 0) {
     frame.giveFrame(page);
@@ -142,7 +144,8 @@ export function evictClean(wanted: u32): u32 {
 }
 /**
  * Writes up to `most` dirty pages that were not used lately to OUTPUT, 4 KiB each, and their ids as
- * f64 behind them (at `most` pages). How many. They count as clean from here on: the host writes them.
+ * f64 behind them (at `most` pages). How many. They count as clean from here on: the host writes
+ * them.
  */
 export function exportUnused(most: u32): u32 {
   let count: u32 = 0;
@@ -187,7 +190,9 @@ export function unpinFrame(address: usize): void {
   const page = address & ~(<usize>(PAGE_BYTES - 1));
   frame.setPins(page, frame.pinsOf(page) - 1);
 }
-/** Checks the 4 KiB at `position` pages into INPUT as page `id`. A page of zeros was never written. */
+/**
+ * Checks the 4 KiB at `position` pages into INPUT as page `id`. A page of zeros was never written.
+ */
 export function verifyImage(position: u32, id: f64): i32 {
   const page = INPUT + <usize>(position * PAGE_BYTES);
   let any: u64 = 0;

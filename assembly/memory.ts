@@ -62,7 +62,9 @@ export const STATUS_RUN: usize = 64;
 
 let tablesEnd: usize = 0;
 
-/** Makes room for tables of `bytes` in all at once: each growth costs the host half a millisecond. */
+/**
+ * Makes room for tables of `bytes` in all at once: each growth costs the host half a millisecond.
+ */
 export function prepareTables(bytes: usize): i32 {
   tablesEnd = (__heap_base + 4095) & ~4095;
   return ensureMemory(tablesEnd + bytes);

@@ -215,7 +215,9 @@ export class U256 {
     return result;
   }
 
-  /** Copies of the columns as `batch` leaves them, when it has worked on as many as fit at a time. */
+  /**
+   * Copies of the columns as `batch` leaves them, when it has worked on as many as fit at a time.
+   */
   #columns(
     action: string,
     columns: readonly Uint8Array[],

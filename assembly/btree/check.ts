@@ -35,7 +35,9 @@ import { recordsAt, rootAt, treeId } from "../tree/tree";
 import { DEPTH_MAX, childAt, childCountAt, miss } from "./path";
 import { recordsBelow } from "./put";
 
-/** Per level: u64 page id, then the entry that comes next; NOT_ENTERED before the page was checked. */
+/**
+ * Per level: u64 page id, then the entry that comes next; NOT_ENTERED before the page was checked.
+ */
 const stack: usize = memory.data(16 * 16, 16);
 const NOT_ENTERED: u32 = 0xffff_ffff;
 let height: u32 = 0;

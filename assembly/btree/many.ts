@@ -1,7 +1,7 @@
 /**
- * Ordered trees: many look-ups at once. A single one is a chain of cache misses, one per level and a
- * few more in the leaf. Here a group of keys goes down level by level, and each step first touches
- * what the next one reads for all of them, so that the misses of a group overlap.
+ * Ordered trees: many look-ups at once. A single one is a chain of cache misses, one per level and
+ * a few more in the leaf. Here a group of keys goes down level by level, and each step first
+ * touches what the next one reads for all of them, so that the misses of a group overlap.
  */
 import { levelOf } from "../page/header";
 import {

@@ -50,8 +50,8 @@ export function miss(id: u64): i32 {
 }
 
 /**
- * The last descent met a branch whose first key is above the key. That happens where the first child
- * of a branch was removed: nobody covers its range then, and the next child is only borrowed.
+ * The last descent met a branch whose first key is above the key. That happens where the first
+ * child of a branch was removed: nobody covers its range then, and the next child is only borrowed.
  */
 export let belowFirst: bool = false;
 

@@ -188,8 +188,8 @@ export function put(
 }
 
 /**
- * Lowers the first keys of the branches on the path to `key`, which is below them, so that the first
- * key of a branch is never above a key that lies under it.
+ * Lowers the first keys of the branches on the path to `key`, which is below them, so that the
+ * first key of a branch is never above a key that lies under it.
  */
 function lowerFirstKeys(tree: usize, key: usize, keyLength: u32): void {
   makePathWritable(tree, 0);
@@ -306,8 +306,8 @@ function mergedBytes(page: usize, index: u32, at: u32, keyLength: u32, tailBytes
 }
 
 /**
- * How many of the merged entries go left. `shared` bytes of the page's prefix begin the new key too;
- * they differ from the whole prefix only when the new key comes first or last.
+ * How many of the merged entries go left. `shared` bytes of the page's prefix begin the new key
+ * too; they differ from the whole prefix only when the new key comes first or last.
  */
 function splitPoint(page: usize, at: u32, keyLength: u32, tailBytes: u32, shared: u32): u32 {
   const total = countOf(page) + 1;

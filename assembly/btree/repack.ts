@@ -49,7 +49,9 @@ const tailScratch: usize = memory.data(16, 16);
 /** The old leaves, in order; a branch has at most 202 children. */
 const sources: usize = memory.data(256 * 4, 16);
 
-/** Moves page `id`, which holds or routes `key` at `level`: 1 moved, 0 it is no longer in the tree. */
+/**
+ * Moves page `id`, which holds or routes `key` at `level`: 1 moved, 0 it is no longer in the tree.
+ */
 export function relocate(tree: usize, key: usize, keyLength: u32, level: u32, id: u64): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
   const root = rootOf(tree);

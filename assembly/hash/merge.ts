@@ -45,7 +45,8 @@ const NO_BUDDY: u64 = 0xffff_ffff_ffff_ffff;
 
 /**
  * Widens a bucket that has no chain, as long as it uses at most `usedMax` bytes and the merged page
- * `mergedMax`. Buddies that are not resident stay as they are. The path and the bucket are writable.
+ * `mergedMax`. Buddies that are not resident stay as they are. The path and the bucket are
+ * writable.
  */
 export function mergeUpwards(tree: usize, bucket: usize, usedMax: u32, mergedMax: u32): void {
   let widened = false;
@@ -118,7 +119,9 @@ export function mergeDirectories(tree: usize): void {
   }
 }
 
-/** Squeezes a directory into half of its entries, and takes its buddy's children into the others. */
+/**
+ * Squeezes a directory into half of its entries, and takes its buddy's children into the others.
+ */
 function takeHalf(parent: usize, directory: usize): bool {
   const first = buddyIndex(parent, directory);
   const id = buddyOf(parent, directory);

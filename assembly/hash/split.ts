@@ -52,8 +52,8 @@ function isNarrow(level: u32): bool {
 }
 
 /**
- * Parts a directory by the first bit that it tells. The half of `hash`, which has a child in a single
- * entry, stays in the page; the other half gets a new one, unless it is all the same child.
+ * Parts a directory by the first bit that it tells. The half of `hash`, which has a child in a
+ * single entry, stays in the page; the other half gets a new one, unless it is all the same child.
  */
 function splitDirectory(tree: usize, level: u32, hash: u64): void {
   const page = directoryOnPath(level);

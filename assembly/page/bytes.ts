@@ -1,4 +1,6 @@
-/** Comparing and copying short byte strings. Loads may reach up to 7 bytes past the end of a string. */
+/**
+ * Comparing and copying short byte strings. Loads may reach up to 7 bytes past the end of a string.
+ */
 
 /** Byte order; a proper prefix comes first. Negative, 0 or positive. */
 export function compareBytes(a: usize, aBytes: u32, b: usize, bBytes: u32): i32 {
@@ -51,8 +53,8 @@ export function headOf(at: usize, bytes: u32): u32 {
 }
 
 /**
- * memory.copy is a call into the engine; short runs are cheaper word by word. The last word may cover
- * bytes that an earlier one has copied already. The two must not overlap.
+ * memory.copy is a call into the engine; short runs are cheaper word by word. The last word may
+ * cover bytes that an earlier one has copied already. The two must not overlap.
  */
 export function copyBytes(target: usize, source: usize, bytes: u32): void {
   if (bytes >= 16) {

@@ -137,9 +137,9 @@ function retire(run: u64, birth: u64, index: i32): void {
 }
 
 /**
- * Pages of a subtree that was cut off at `death`; for subtrees that are reclaimed after their commit.
- * The checkpoint that closed their blob may name the subtree in its queue and not have written them
- * yet. It is a pin, and for that one they die only now.
+ * Pages of a subtree that was cut off at `death`; for subtrees that are reclaimed after their
+ * commit. The checkpoint that closed their blob may name the subtree in its queue and not have
+ * written them yet. It is a pin, and for that one they die only now.
  */
 export function reclaimRun(first: u64, pages: u32, death: u64): void {
   const run = runOf(first, pages);

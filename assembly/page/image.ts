@@ -64,7 +64,9 @@ export function exportPage(page: usize, id: u64, target: usize): void {
   store<u64>(target, 0, 4088);
 }
 
-/** Checks bytes that were just read for page `id`: checksum first, then that every offset is inside. */
+/**
+ * Checks bytes that were just read for page `id`: checksum first, then that every offset is inside.
+ */
 export function verifyPage(page: usize, id: u64): i32 {
   if (load<u32>(page, 4080) != checksum(page, id)) return corrupt(id, REASON_CHECKSUM);
   if (load<u32>(page, 4084) != 0 || load<u64>(page, 4088) != 0) return corrupt(id, REASON_CHECKSUM);

@@ -41,7 +41,9 @@ export function initializeSlots(firstBlob: u32): i32 {
   return 0;
 }
 
-/** The record of a blob; made when there is none. Numbers are dense, so the low bits spread well. */
+/**
+ * The record of a blob; made when there is none. Numbers are dense, so the low bits spread well.
+ */
 export function blobRecord(number: u32): usize {
   let index = number & BLOB_MASK;
   while (true) {
@@ -116,7 +118,9 @@ function takeFreeSlot(): u64 {
   return id;
 }
 
-/** Ids in a row, at most `wanted`; how many were left in the blob. The first id goes to `runFirst`. */
+/**
+ * Ids in a row, at most `wanted`; how many were left in the blob. The first id goes to `runFirst`.
+ */
 export let runFirst: u64 = 0;
 export function takeRun(wanted: u32): u32 {
   if (nextSlot == SLOTS_PER_BLOB) advanceBlob();

@@ -123,7 +123,9 @@ export function search(page: usize, key: usize, keyLength: u32): i32 {
 export function touchSlots(page: usize): void {
   touched = load<u8>(page, 64) | load<u8>(page, 128) | load<u8>(page, 192) | load<u8>(page, 256);
 }
-/** Begins to fetch the cells of up to `most` entries of [from, to), from its low or its high end. */
+/**
+ * Begins to fetch the cells of up to `most` entries of [from, to), from its low or its high end.
+ */
 export function touchCells(page: usize, from: u32, to: u32, fromEnd: bool, most: u32): void {
   const count = min(to - from, most);
   let slot = slotAt(page, fromEnd ? to - count : from);

@@ -54,7 +54,9 @@ export function findPage(id: u64): usize {
   }
 }
 
-/** Begins to fetch what `findPage` will need. The result only keeps the load from being left out. */
+/**
+ * Begins to fetch what `findPage` will need. The result only keeps the load from being left out.
+ */
 export function touchEntry(id: u64): u32 {
   return load<u32>(entryAt(hashOf(id) >>> shift));
 }
@@ -73,7 +75,9 @@ export function insertPage(id: u64, page: usize): void {
   residentCount++;
 }
 
-/** Forgets a resident page; its address, or 0 when it was not resident. The frame stays as it is. */
+/**
+ * Forgets a resident page; its address, or 0 when it was not resident. The frame stays as it is.
+ */
 export function removePage(id: u64): usize {
   const hash = hashOf(id);
   let index = hash >>> shift;

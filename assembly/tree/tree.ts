@@ -143,7 +143,9 @@ export function recordsAt(tree: usize, at: u64): u64 {
   return version == 0 ? 0 : load<u64>(version, 24);
 }
 
-/** Remembers the tree as it was before this epoch. Called before every change of a record's field. */
+/**
+ * Remembers the tree as it was before this epoch. Called before every change of a record's field.
+ */
 function touch(tree: usize): void {
   if (load<u64>(tree, 48) == epoch) return;
   const version = takeVersion();

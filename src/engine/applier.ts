@@ -83,7 +83,9 @@ export class Applier {
     return bytes;
   }
 
-  /** A put whose value goes to overflow pages (assembly/page/extent.ts): the bytes of the effect. */
+  /**
+   * A put whose value goes to overflow pages (assembly/page/extent.ts): the bytes of the effect.
+   */
   *#applyLarge(effects: Uint8Array, at: number, seq: number): Steps<number> {
     const core = this.#core;
     const view = new DataView(effects.buffer, effects.byteOffset + at);

@@ -2,8 +2,8 @@
  * Online backup: a consistent state as a database of its own, at another storage.
  *
  * A checkpoint is written first; the blobs that its root names are then copied while a pin keeps
- * them from being removed. The copy begins a history of its own: its root is written last, so that a
- * backup that was interrupted is no database.
+ * them from being removed. The copy begins a history of its own: its root is written last, so that
+ * a backup that was interrupted is no database.
  */
 import { CairnError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";

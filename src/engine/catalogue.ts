@@ -1,6 +1,6 @@
 /**
- * The catalogue: what a checkpoint holds besides pages. One blob of its own per checkpoint, named by
- * the root, read whole at open.
+ * The catalogue: what a checkpoint holds besides pages. One blob of its own per checkpoint, named
+ * by the root, read whole at open.
  *
  *     0    u32   magic "CCAT"
  *     4    u32   0

@@ -2,8 +2,8 @@
  * Checkpoints: the trees as of one commit, written to blobs and named by a root, while reads and
  * commits go on.
  *
- *     1. freeze, in one turn between groups: pin the newest epoch, close the open blobs, note roots,
- *        counts, live pages and the position of the log
+ *     1. freeze, in one turn between groups: pin the newest epoch, close the open blobs, note
+ *        roots, counts, live pages and the position of the log
  *     2. write the dirty pages of the closed blobs in slices, and seal the blobs
  *     3. write and seal the catalogue
  *     4. sync the log through the frozen commit

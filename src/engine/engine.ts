@@ -43,7 +43,9 @@ import { type VerifyReport, verify } from "./verify.ts";
 const internalKeyBytes = 16;
 const leaseMsDefault = 60_000;
 
-/** What a read sees: the newest published state, a snapshot, or inside `decide` the newest of all. */
+/**
+ * What a read sees: the newest published state, a snapshot, or inside `decide` the newest of all.
+ */
 export type At = Snapshot | "newest" | undefined;
 
 export interface EngineParts {
@@ -405,7 +407,9 @@ export class Engine {
     await this.maintenance.checkpoint(options);
   }
 
-  /** Rewrites trees densely and gives space back; deleted bytes are gone from the medium afterwards. */
+  /**
+   * Rewrites trees densely and gives space back; deleted bytes are gone from the medium afterwards.
+   */
   async compact(options: LongOptions = {}): Promise<void> {
     this.#requireWritable();
     await compact(this, options);

@@ -85,7 +85,8 @@ export class Maintenance {
   #begin(): void {
     if (this.#running !== undefined || this.#isStopped) return;
     this.#running = this.#upkeep()
-      // A failed write has poisoned the log, which the next commit reports; anything else is tried again.
+      // A failed write has poisoned the log, which the next commit reports; anything else is tried
+      // again.
       .catch(() => undefined)
       .finally(() => {
         this.#running = undefined;

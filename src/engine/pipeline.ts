@@ -1,11 +1,11 @@
 /**
  * The writer pipeline: commits, one after another, in groups.
  *
- * Commits that arrive while a group is being written and synced form the next group. For each commit
- * of a group: an epoch is begun, its effects are decided if they depend on the newest state, and
- * applied; a failure rolls back that commit alone. Then the group goes to the log as one frame, is
- * synced if anybody asked for it, and is published: until then readers see the state before it, so
- * nobody acts on what a crash could take back.
+ * Commits that arrive while a group is being written and synced form the next group. For each
+ * commit of a group: an epoch is begun, its effects are decided if they depend on the newest state,
+ * and applied; a failure rolls back that commit alone. Then the group goes to the log as one frame,
+ * is synced if anybody asked for it, and is published: until then readers see the state before it,
+ * so nobody acts on what a crash could take back.
  *
  * After a failed append or sync the outcome of the group is unknown. Everything is refused from
  * then on; reopening decides.

@@ -1,6 +1,6 @@
 /**
- * Reads: one record, many, a range. Every read names the epoch it sees; the caller has it pinned, or
- * reads the published one and is done in this turn.
+ * Reads: one record, many, a range. Every read names the epoch it sees; the caller has it pinned,
+ * or reads the published one and is done in this turn.
  */
 import type { Core } from "../../bindings/core.ts";
 import { recordFlags, rowsMax, scanFlags, status } from "../../bindings/status.ts";

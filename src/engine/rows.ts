@@ -70,7 +70,9 @@ export class Rows {
     );
   }
 
-  /** Hands a value to a decoder without a view of its own. Needs the `values` and `meta` columns. */
+  /**
+   * Hands a value to a decoder without a view of its own. Needs the `values` and `meta` columns.
+   */
   decode<T>(row: number, decode: Decode<T>): T {
     const large = this.#large.size === 0 ? undefined : this.#large.get(row);
     const seq = this.#seqs[row];

@@ -24,8 +24,9 @@ const databaseDefault = "default.cairn";
 
 /**
  * The database's folder: under `$XDG_DATA_HOME` or `~/.local/share` (Linux), `~/Library/Application
- * Support` (macOS), `%LOCALAPPDATA%` or `%APPDATA%` (Windows); under the working directory where the
- * environment says nothing. @throws CairnError `argument_invalid` for names that lead elsewhere.
+ * Support` (macOS), `%LOCALAPPDATA%` or `%APPDATA%` (Windows); under the working directory where
+ * the environment says nothing. @throws CairnError `argument_invalid` for names that lead
+ * elsewhere.
  */
 export function applicationFolder(target: ApplicationTarget, facts: PlatformFacts): string {
   const application = checkName("application", target.application) || applicationDefault;

@@ -19,7 +19,10 @@ export interface ValueCodec<V> {
 
 /** A codec as keyspaces use it. */
 export interface Codec<V> {
-  /** The bytes are good until the next call. @throws CairnError `value_invalid`, `codec_failed`, `value_too_large`. */
+  /**
+   * The bytes are good until the next call. @throws CairnError `value_invalid`, `codec_failed`,
+   * `value_too_large`.
+   */
   readonly encode: (value: V) => Uint8Array;
   readonly decode: Decode<V>;
   readonly fromRow: (batch: RowBatch, index: number) => V;

@@ -4,7 +4,8 @@ import { describeValue } from "./options.ts";
 
 /**
  * Refuses a key of the wrong type, one that is too long, and any key of a keyspace that is gone:
- * `key_invalid`, `key_too_large`, `keyspace_dropped`. Lone surrogates are found when the key is encoded.
+ * `key_invalid`, `key_too_large`, `keyspace_dropped`. Lone surrogates are found when the key is
+ * encoded.
  */
 export function checkKey(tree: Tree, key: unknown): asserts key is string | Uint8Array {
   if (tree.isText ? typeof key !== "string" : !(key instanceof Uint8Array)) {

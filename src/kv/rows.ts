@@ -29,7 +29,9 @@ export class AsyncRows<Row> implements AsyncIterableIterator<Row, undefined> {
     return this.#reader.cursor;
   }
 
-  /** @throws CairnError `snapshot_expired`, `aborted`, `closed`, `keyspace_dropped`, `codec_failed`. */
+  /**
+   * @throws CairnError `snapshot_expired`, `aborted`, `closed`, `keyspace_dropped`, `codec_failed`.
+   */
   async next(): Promise<IteratorResult<Row, undefined>> {
     const rows = await this.#take(1);
     return rows.length === 0 ? { done: true, value: undefined } : { done: false, value: rows[0] };

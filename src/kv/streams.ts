@@ -42,8 +42,8 @@ export function readableOf<Row>(reader: RowReader<Row>): ReadableStream<Row> {
 }
 
 /**
- * Puts records, `batchRows` to a commit, one commit at a time. Each commit is whole; the stream as a
- * whole is not: aborting it keeps what has been committed and drops the rest.
+ * Puts records, `batchRows` to a commit, one commit at a time. Each commit is whole; the stream as
+ * a whole is not: aborting it keeps what has been committed and drops the rest.
  */
 export function writableOf<K extends Key, V>(
   commit: (operations: BatchOperation<K, V>[], options: WriteOptions) => Promise<unknown>,

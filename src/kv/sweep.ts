@@ -73,7 +73,9 @@ function* sweepSome(
   return { deleted, hasMore: rows.more };
 }
 
-/** When the record that an entry points to expires; undefined when the entry is not the record's. */
+/**
+ * When the record that an entry points to expires; undefined when the entry is not the record's.
+ */
 function* expiryOfRecord(context: Context, hint: Hint): Steps<number | undefined> {
   const { engine } = context;
   // The keyspace may have been dropped since.

@@ -105,7 +105,9 @@ export interface BlobStorage {
   size(name: string): Awaitable<number>;
   /** Names of sealed blobs, in any order. */
   list(): Awaitable<string[]>;
-  /** Deletes sealed blobs. After a power failure, any may be there again. A missing one is no error. */
+  /**
+   * Deletes sealed blobs. After a power failure, any may be there again. A missing one is no error.
+   */
   remove(names: readonly string[]): Awaitable<void>;
 }
 

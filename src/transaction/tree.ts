@@ -1,4 +1,6 @@
-/** A tree of records as the layers above the engine know it; one object for all who use the tree. */
+/**
+ * A tree of records as the layers above the engine know it; one object for all who use the tree.
+ */
 export interface Tree {
   readonly id: number;
   readonly kind: "ordered" | "hashed";

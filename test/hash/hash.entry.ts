@@ -64,7 +64,10 @@ export function isBucket(page: usize): bool {
 export function isDirectory(page: usize): bool {
   return validateDirectory(page);
 }
-/** For measuring: looks up `count` keys of 16 bytes, drawn from `keys` by a generator. How many hits. */
+/**
+ * For measuring: looks up `count` keys of 16 bytes, drawn from `keys` by a generator. How many
+ * hits.
+ */
 export function getLoop(tree: u32, keys: usize, keyCount: u32, count: u32, start: u32): i32 {
   const record = findTree(tree);
   let state = start;

@@ -1,6 +1,7 @@
 /**
  * One opener in the race of lock-race.mjs: opens the database for writing again and again, and says
- * so in a journal that all openers append to. The order of the journal's lines is the order of events.
+ * so in a journal that all openers append to. The order of the journal's lines is the order of
+ * events.
  *
  *     E id generation   is in            L id generation   is about to leave, in whatever way
  *     T id generation   is still in      X id code         failed otherwise than by lock_held

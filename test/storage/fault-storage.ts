@@ -1,9 +1,9 @@
 /**
  * A storage for tests that crashes or fails at a chosen call, and tells what may have survived.
  *
- * Every call that changes something gets a number, from 1, and a line in `trace`. What a call changed
- * is pending until something makes it durable: a sync of its segment, or for removed names the next
- * name that is made durable in the same folder.
+ * Every call that changes something gets a number, from 1, and a line in `trace`. What a call
+ * changed is pending until something makes it durable: a sync of its segment, or for removed names
+ * the next name that is made durable in the same folder.
  */
 import { CairnError, type ErrorCode } from "../../src/errors.ts";
 import { type Latency, MemoryMedium, MemoryStorage } from "../../src/storage/memory/index.ts";

@@ -5,9 +5,9 @@
  * from it, pin by pin, to the segment of the starting position gives the chain. Segments beside the
  * chain were created ahead and never begun, or hold what an earlier recovery dropped.
  *
- * A rotation does not wait for the sync of the segment it leaves. After a loss of power a segment in
- * the middle may therefore be without a header although a later one has its own: the later ones are
- * then out of reach, and whether that is a loss is decided as for any other hole (`reader.ts`).
+ * A rotation does not wait for the sync of the segment it leaves. After a loss of power a segment
+ * in the middle may therefore be without a header although a later one has its own: the later ones
+ * are then out of reach, and whether that is a loss is decided as for any other hole (`reader.ts`).
  */
 import type { LogStorage } from "../../storage/port.ts";
 import type { Checksum } from "../checksum.ts";

@@ -136,7 +136,9 @@ export class EffectBuffer {
     this.#count++;
   }
 
-  /** UTF-8 of `text` at `at`, where there is room for three bytes a character. Answers its length. */
+  /**
+   * UTF-8 of `text` at `at`, where there is room for three bytes a character. Answers its length.
+   */
   #writeText(text: string, at: number): number {
     const { length } = text;
     if (length <= loopCharsMax) {

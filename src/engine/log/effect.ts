@@ -62,7 +62,9 @@ function faultOf(effect: Effect): string | undefined {
   }
 }
 
-/** Decodes and validates effects one by one; throws `log_corrupt` at the first that is malformed. */
+/**
+ * Decodes and validates effects one by one; throws `log_corrupt` at the first that is malformed.
+ */
 export function* readEffects(bytes: Uint8Array): Generator<Effect, void, undefined> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;

@@ -27,9 +27,9 @@
  * Magic, checksum, version and the 512 bytes that they cover stay the same in every later format:
  * an older reader can always tell "newer" from "damaged".
  *
- * A crash can leave: no header (the segment was created ahead, all zeros), either copy or both torn,
- * or a header without frames. The header and the first frames share one sync, so when both copies
- * are torn nothing in the segment was ever acknowledged as durable.
+ * A crash can leave: no header (the segment was created ahead, all zeros), either copy or both
+ * torn, or a header without frames. The header and the first frames share one sync, so when both
+ * copies are torn nothing in the segment was ever acknowledged as durable.
  */
 import type { Checksum } from "../checksum.ts";
 import type { LogPosition } from "./position.ts";

@@ -1,10 +1,11 @@
 /**
  * The segments of a writing open: makes the next one, ahead of time where it can, and removes them.
  *
- * Creating one zero-fills and syncs it, which takes milliseconds, so the next segment is made in the
- * background while the current one is filled. Where the storage answers at once, a segment that is
- * not ready in time is made in line under another number, and the late one is removed when it comes;
- * elsewhere the writer waits for it. A segment made ahead that is never begun stays all zeros.
+ * Creating one zero-fills and syncs it, which takes milliseconds, so the next segment is made in
+ * the background while the current one is filled. Where the storage answers at once, a segment that
+ * is not ready in time is made in line under another number, and the late one is removed when it
+ * comes; elsewhere the writer waits for it. A segment made ahead that is never begun stays all
+ * zeros.
  */
 import type { LogStorage } from "../../storage/port.ts";
 import { type Steps, wait } from "../steps.ts";

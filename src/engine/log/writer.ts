@@ -3,9 +3,9 @@
  *
  * The first append syncs what recovery read (it may have come from a cache that the device has not
  * seen), begins a new segment that pins the accepted end, and writes the frame. Later appends are
- * one compose, one checksum and one write. A segment that is full is left without a sync; the header
- * of the next one says up to which commit the log was durable then, so that a crash which loses the
- * end of the one and keeps the other is told from a loss of acknowledged commits.
+ * one compose, one checksum and one write. A segment that is full is left without a sync; the
+ * header of the next one says up to which commit the log was durable then, so that a crash which
+ * loses the end of the one and keeps the other is told from a loss of acknowledged commits.
  *
  * A failed append or sync leaves bytes of unknown fate: the writer is then poisoned, and only
  * recovery by another open decides. Nothing is retried.

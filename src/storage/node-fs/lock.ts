@@ -7,7 +7,8 @@
  *   1. lets a socket of its own listen (sign-of-life.ts),
  *   2. reads the newest claim N and goes on only if N is released, or its holder proven dead,
  *   3. creates claim N + 1 by linking a finished file to that name, which one opener can do,
- *   4. looks again which generation is the newest: is it N + 1, the claim is good, else it came late;
+ *   4. looks again which generation is the newest: is it N + 1, the claim is good, else it came
+ *      late;
  *   5. then, holding the claim, raises the floor to N + 1 and removes the claims below it.
  *
  * No two openers ever hold a good claim at once:
@@ -19,7 +20,8 @@
  *   a claim that vanished from it meanwhile has raised the floor that is read after it.
  * - So whoever, paused between 2 and 3, creates an N + 1 that had existed and was removed, sees a
  *   newer generation in step 4 and takes its claim back. A good claim N + 1 is the first and only
- *   one of its number, made when the holder of N was released or dead; and a dead holder stays dead.
+ *   one of its number, made when the holder of N was released or dead; and a dead holder stays
+ *   dead.
  *
  * What a kill can leave: a listening socket that now refuses, a finished but unlinked file, old
  * claims, each removed in some later step 5. A claim whose maker died right after step 3 is

@@ -144,7 +144,8 @@ function knock(path: string): Promise<Sign> {
     };
     connection.setTimeout(answerMsMax, () => end("unclear"));
     connection.on("connect", () => end("answers"));
-    // EAGAIN: too many wait already, as happens when the holder is stopped. It listens all the same.
+    // EAGAIN: too many wait already, as happens when the holder is stopped. It listens all the
+    // same.
     connection.on("error", (error) => end(signOfErrno(errnoOf(error))));
   });
 }

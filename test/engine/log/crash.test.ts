@@ -1,6 +1,6 @@
 /**
- * Sessions that end in a loss of power, a killed process or a clean close, one after the other. After
- * each, the log must give a prefix of what was appended that holds everything acknowledged.
+ * Sessions that end in a loss of power, a killed process or a clean close, one after the other.
+ * After each, the log must give a prefix of what was appended that holds everything acknowledged.
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -242,7 +242,8 @@ describe("a recovery that crashes", () => {
   test("makes what it accepted durable before anything can build on it", () => {
     const log = new MapLog();
     appendSync(writerOf(log, sizes), payloadOf(1, 50));
-    // The process dies; the next one sees the unsynced group, and power is lost after its first sync.
+    // The process dies; the next one sees the unsynced group, and power is lost after its first
+    // sync.
     const { tail } = readAll(log);
     const writer = writerOf(log, { ...sizes, recovered: tail, generation: 2 });
     appendSync(writer, payloadOf(2, 50));

@@ -1,6 +1,6 @@
 /**
- * The lock's protocol under every kind of interleaving: its real code, on a simulated folder, with a
- * scheduler that decides after each step who goes on, who stands still and who is killed.
+ * The lock's protocol under every kind of interleaving: its real code, on a simulated folder, with
+ * a scheduler that decides after each step who goes on, who stands still and who is killed.
  */
 import { describe, expect, test } from "vitest";
 import { isCairnError } from "../../../src/errors.ts";

@@ -1,4 +1,7 @@
-/** Programs of these tests, bundled so that every runtime can run them, and the processes they run in. */
+/**
+ * Programs of these tests, bundled so that every runtime can run them, and the processes they run
+ * in.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync } from "node:fs";

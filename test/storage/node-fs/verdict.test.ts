@@ -1,4 +1,6 @@
-/** When a holder counts as dead: only when that is proven by facts that mean the same to both sides. */
+/**
+ * When a holder counts as dead: only when that is proven by facts that mean the same to both sides.
+ */
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
