@@ -18,7 +18,7 @@
  * In memory slots stand in any order; on the medium they are in the order of hash, then key.
  */
 import { KEY_BYTES_MAX, PAGE_BODY_BYTES, PAGE_BYTES } from "../memory";
-import { compareBytes, copyBytes } from "../page/bytes";
+import { compareBytes, copyBytes, isZero } from "../page/bytes";
 import { createPage } from "../page/epoch";
 import {
   HEADER_BYTES,
@@ -28,6 +28,7 @@ import {
   garbageOf,
   hashOf,
   heapStartOf,
+  isPageId,
   kindOf,
   levelOf,
   loadId,
@@ -39,7 +40,7 @@ import {
   setHeapStart,
   storeId,
 } from "../page/header";
-import { leafTailBytes } from "../page/slotted";
+import { isRecord, leafTailBytes } from "../page/slotted";
 import { reclaimRecord } from "../tree/reclaim";
 import { hashBytes } from "./hash";
 import {
@@ -175,6 +176,24 @@ export function bucketFind(page: usize, key: usize, keyLength: u32, tag: u32): i
   return -1;
 }
 
+/** Begins to fetch the tags and slots of a bucket. The result only keeps the loads from being left out. */
+export function touchBucket(page: usize): u32 {
+  return load<u8>(page) | load<u8>(page, 64) | load<u8>(page, 128);
+}
+
+/** Begins to fetch the first record with that tag, which most likely is the one wanted. */
+export function touchRecord(page: usize, tag: u32): u32 {
+  const count = countOf(page);
+  const wanted = i8x16.splat(<i8>tag);
+  for (let base: u32 = 0; base < count; base += 16) {
+    const hits = <u32>i8x16.bitmask(i8x16.eq(v128.load(groupAt(page, base)), wanted));
+    if (hits == 0) continue;
+    const cell = bucketCellAt(page, base + <u32>ctz(hits));
+    return load<u8>(cell) | load<u8>(cell, 63);
+  }
+  return 0;
+}
+
 /** Adds a record whose key is not there yet. False, and nothing done, when it does not fit. */
 export function bucketInsert(
   page: usize,
@@ -299,16 +318,6 @@ export function compactBucket(page: usize, target: usize): void {
   memory.fill(target + end, 0, heapStartOf(target) - end);
 }
 
-function isZero(from: usize, to: usize): bool {
-  let at = from;
-  while (at + 8 <= to) {
-    if (load<u64>(at) != 0) return false;
-    at += 8;
-  }
-  while (at < to) if (load<u8>(at++) != 0) return false;
-  return true;
-}
-
 /** True if the common header fields hold what hash pages have there. */
 export function validateHashHeader(page: usize): bool {
   if (levelOf(page) != 0 || garbageOf(page) != 0 || countOf(page) == 0) return false;
@@ -324,7 +333,7 @@ export function validateHashHeader(page: usize): bool {
  */
 export function validateBucket(page: usize): bool {
   if (kindOf(page) != KIND_BUCKET || !validateHashHeader(page)) return false;
-  if (bucketNext(page) != 0 && depthOf(page) != DEPTH_MAX) return false;
+  if (bucketNext(page) != 0 && (depthOf(page) != DEPTH_MAX || !isPageId(bucketNext(page)))) return false;
   const count = countOf(page);
   const heapStart = heapStartOf(page);
   const slotsEnd = groupsEnd(count);
@@ -336,14 +345,15 @@ export function validateBucket(page: usize): bool {
     const keyLength = slot >>> 12;
     if (keyLength > KEY_BYTES_MAX) return false;
     if (offset < heapStart || offset + keyLength + 9 > end) return false;
-    if (offset + keyLength + leafTailBytes(page + offset + keyLength) != end) return false;
+    const tail = page + offset + keyLength;
+    if (offset + keyLength + leafTailBytes(tail) != end || !isRecord(tail, keyLength)) return false;
     end = offset;
   }
   if (end != heapStart) return false;
   const rest = count & 15;
   const tags = groupAt(page, count);
-  if (rest > 0 && !isZero(tags + rest, tags + TAGS_BYTES)) return false;
-  return isZero(page + slotsEnd, page + heapStart);
+  if (rest > 0 && !isZero(tags + rest, TAGS_BYTES - rest)) return false;
+  return isZero(page + slotsEnd, heapStart - slotsEnd);
 }
 
 /** Reclaims the overflow pages of all records. */

@@ -17,7 +17,6 @@ import {
   hashOf,
   heapStartOf,
   kindOf,
-  treeOf,
 } from "../page/header";
 import {
   REASON_BOUNDS,
@@ -26,7 +25,6 @@ import {
   REASON_KIND,
   REASON_LAYOUT,
   REASON_ORDER,
-  REASON_TREE,
   corrupt,
 } from "../page/image";
 import { seePage } from "../page/slot";
@@ -57,7 +55,7 @@ import {
   isUniform,
   validateDirectory,
 } from "./directory";
-import { ABOVE_ROOT, CHAIN_PAGES_MAX, checkBucket, checkDirectory } from "./path";
+import { ABOVE_ROOT, CHAIN_PAGES_MAX, kindFor } from "./path";
 
 /** Per level 32 bytes: u64 id, u64 hash that led there, i32 depth of the directory above, u32
  *  next entry. */
@@ -129,15 +127,16 @@ function isKindExpected(isDirectory: bool): i32 {
   return i32(isDirectoryAt(parent, index) == isDirectory);
 }
 
+function checkPlace(page: usize, id: u64): i32 {
+  return kindFor(page, id, owner, load<u64>(topItem(), 8), load<i32>(topItem(), 16));
+}
+
 function enterDirectory(page: usize, id: u64): i32 {
-  if (treeOf(page) != owner) return corrupt(id, REASON_TREE);
   if (!validateDirectory(page)) return corrupt(id, REASON_LAYOUT);
   const kind = isKindExpected(true);
   if (kind <= 0) return kind < 0 ? kind : corrupt(id, REASON_KIND);
-  if (checkDirectory(page, id, load<u64>(topItem(), 8), load<i32>(topItem(), 16)) < 0) {
-    return corrupt(id, REASON_HASH);
-  }
-  return checkRange(page, id);
+  const place = checkPlace(page, id);
+  return place < 0 ? place : checkRange(page, id);
 }
 
 /** Enters the next child of a directory, or leaves it. */
@@ -161,12 +160,10 @@ function walkDirectory(page: usize): i32 {
 }
 
 function enterBucket(page: usize, id: u64): i32 {
-  if (treeOf(page) != owner) return corrupt(id, REASON_TREE);
   const kind = isKindExpected(false);
   if (kind <= 0) return kind < 0 ? kind : corrupt(id, REASON_KIND);
-  if (checkBucket(page, id, load<u64>(topItem(), 8), load<i32>(topItem(), 16)) < 0) {
-    return corrupt(id, REASON_HASH);
-  }
+  const place = checkPlace(page, id);
+  if (place < 0) return place;
   if (chained == CHAIN_PAGES_MAX || (bucketNext(page) != 0 && depthOf(page) < DEPTH_MAX)) {
     return corrupt(id, REASON_BOUNDS);
   }

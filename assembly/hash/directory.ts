@@ -16,12 +16,14 @@
  * Because the page tells directories from buckets, a tree can be given back without reading buckets.
  */
 import { PAGE_BODY_BYTES } from "../memory";
+import { isZero } from "../page/bytes";
 import { createPage } from "../page/epoch";
 import {
   KIND_DIRECTORY,
   countOf,
   depthOf,
   heapStartOf,
+  isPageId,
   kindOf,
   loadId,
   setCount,
@@ -74,6 +76,11 @@ export function entryCount(depth: u32, directoryDepth: u32): u32 {
 
 export function entryAt(page: usize, index: u32): u64 {
   return loadId(page + ENTRIES + index * ENTRY_BYTES);
+}
+
+/** Begins to fetch an entry. The result only keeps the load from being left out. */
+export function touchEntryAt(page: usize, index: u32): u32 {
+  return load<u8>(page + ENTRIES + index * ENTRY_BYTES);
 }
 
 export function isDirectoryAt(page: usize, index: u32): bool {
@@ -167,7 +174,7 @@ export function validateDirectory(page: usize): bool {
     const isDirectory = isDirectoryAt(page, index);
     if (entryAt(page, index) != 0) {
       if (popcnt(entries) != 1 || (index & (entries - 1)) != 0) return false;
-      if (entries == DIRECTORY_ENTRIES) return false;
+      if (entries == DIRECTORY_ENTRIES || !isPageId(entryAt(page, index))) return false;
       used += entries;
     }
     for (let other = index; other < index + entries; other++) {
@@ -175,8 +182,5 @@ export function validateDirectory(page: usize): bool {
     }
     index += entries;
   }
-  for (let at = KINDS_END; at < PAGE_BODY_BYTES; at += 8) {
-    if (load<u64>(page + at) != 0) return false;
-  }
-  return used == countOf(page);
+  return used == countOf(page) && isZero(page + KINDS_END, PAGE_BODY_BYTES - KINDS_END);
 }

@@ -7,10 +7,10 @@ import { CORRUPT } from "../errors";
 import { miss } from "../btree/path";
 import { dropPage, writable } from "../page/epoch";
 import { idOf } from "../page/frame";
-import { KIND_BUCKET, KIND_DIRECTORY, countOf, depthOf, hashOf, kindOf } from "../page/header";
-import { REASON_BOUNDS, REASON_HASH, REASON_KIND, corrupt } from "../page/image";
+import { KIND_BUCKET, KIND_DIRECTORY, countOf, depthOf, hashOf, kindOf, treeOf } from "../page/header";
+import { REASON_BOUNDS, REASON_HASH, REASON_KIND, REASON_TREE, corrupt } from "../page/image";
 import { findPage } from "../page/table";
-import { setRoot } from "../tree/tree";
+import { setRoot, treeId } from "../tree/tree";
 import { DEPTH_MAX, bucketFind, bucketNext, prefixBits, setBucketNext, tagOf } from "./bucket";
 import {
   DIRECTORY_BITS,
@@ -89,46 +89,43 @@ export function removeFromPath(level: u32): void {
   for (let at = level; at < height; at++) setDirectoryOnPath(at, directoryOnPath(at + 1));
 }
 
-/** True if a child with that depth can stand in a directory with the depth `above`. */
-function isDepthBelow(depth: u32, above: i32): bool {
-  return <i32>depth > above && <i32>depth <= above + <i32>DIRECTORY_BITS;
-}
-
-/** 0 if a directory below one with the depth `above` is one for that hash. */
-export function checkDirectory(page: usize, id: u64, hash: u64, above: i32): i32 {
+/**
+ * What page `id` is for a hash, below a directory with the depth `above`, in a tree: KIND_DIRECTORY,
+ * KIND_BUCKET, or CORRUPT. A page that passes is safe to use, whatever else may be wrong with it,
+ * and every level uses up bits, so that no damage can lead round in a circle.
+ */
+export function kindFor(page: usize, id: u64, owner: u32, hash: u64, above: i32): i32 {
+  const kind = kindOf(page);
   const depth = depthOf(page);
-  if (!isDepthBelow(depth, above) || depth > DIRECTORY_DEPTH_MAX) return corrupt(id, REASON_HASH);
-  return hashOf(page) == prefixBits(hash, depth) ? 0 : corrupt(id, REASON_HASH);
-}
-
-/** 0 if a bucket below a directory with the depth `above` is one for that hash. */
-export function checkBucket(page: usize, id: u64, hash: u64, above: i32): i32 {
-  if (kindOf(page) != KIND_BUCKET) return corrupt(id, REASON_KIND);
-  const depth = depthOf(page);
-  if (!isDepthBelow(depth, above)) return corrupt(id, REASON_HASH);
-  return hashOf(page) == prefixBits(hash, depth) ? 0 : corrupt(id, REASON_HASH);
+  if (treeOf(page) != owner) return corrupt(id, REASON_TREE);
+  if (kind != KIND_BUCKET && kind != KIND_DIRECTORY) return corrupt(id, REASON_KIND);
+  // The root has no bits; below it, a child has one to nine more than its directory.
+  const inReach = <u32>(<i32>depth - above - 1) < DIRECTORY_BITS;
+  const leadsHere = hashOf(page) == prefixBits(hash, depth);
+  return inReach && leadsHere ? <i32>kind : corrupt(id, REASON_HASH);
 }
 
 /** Finds the bucket of a hash below page `root`: 1, 0 when there is none, PAGE_MISS or CORRUPT. */
-export function descend(root: u64, hash: u64): i32 {
+export function descend(tree: usize, root: u64, hash: u64): i32 {
+  const owner = treeId(tree);
   let id = root;
   let above = ABOVE_ROOT;
   clearPath();
-  while (true) {
+  while (id != 0) {
     const page = findPage(id);
     if (page == 0) return miss(id);
-    if (kindOf(page) != KIND_DIRECTORY) {
-      if (checkBucket(page, id, hash, above) < 0) return CORRUPT;
+    const kind = kindFor(page, id, owner, hash, above);
+    if (kind != KIND_DIRECTORY) {
+      if (kind == CORRUPT) return CORRUPT;
       pushChain(page);
       return 1;
     }
-    if (checkDirectory(page, id, hash, above) < 0) return CORRUPT;
     pushDirectory(page);
     const depth = depthOf(page);
     id = entryAt(page, entryIndex(hash, depth));
-    if (id == 0) return 0;
     above = <i32>depth;
   }
+  return 0;
 }
 
 /** The next page of a chain: 1, 0 at its end, PAGE_MISS or CORRUPT. */
@@ -139,8 +136,9 @@ export function descendChain(): i32 {
   if (chainLength == CHAIN_PAGES_MAX) return corrupt(id, REASON_BOUNDS);
   const next = findPage(id);
   if (next == 0) return miss(id);
-  if (kindOf(next) != KIND_BUCKET) return corrupt(id, REASON_KIND);
-  if (depthOf(next) != DEPTH_MAX || hashOf(next) != hashOf(page)) return corrupt(id, REASON_HASH);
+  const kind = kindFor(next, id, treeOf(page), hashOf(page), <i32>DIRECTORY_DEPTH_MAX);
+  if (kind != KIND_BUCKET) return kind == CORRUPT ? CORRUPT : corrupt(id, REASON_KIND);
+  if (depthOf(next) != DEPTH_MAX) return corrupt(id, REASON_HASH);
   pushChain(next);
   return 1;
 }

@@ -44,14 +44,20 @@ const tailScratch: usize = memory.data(2048, 16);
 export function hashGet(tree: usize, at: u64, key: usize, keyLength: u32, now: f64): i32 {
   const root = rootAt(tree, at);
   if (root == 0) return NOT_FOUND;
-  const found = lookUp(root, key, keyLength, hashBytes(key, keyLength));
+  const found = lookUp(tree, root, key, keyLength, hashBytes(key, keyLength));
   if (found <= 0) return found == 0 ? NOT_FOUND : found;
   return readTail(bucketTailAt(chainPage(foundPage), foundIndex), now);
 }
 
 /** Finds a key below `root`: 1, 0 when it is not there, PAGE_MISS or CORRUPT. */
-export function lookUp(root: u64, key: usize, keyLength: u32, hash: u64): i32 {
-  const found = descend(root, hash);
+export function lookUp(
+  tree: usize,
+  root: u64,
+  key: usize,
+  keyLength: u32,
+  hash: u64,
+): i32 {
+  const found = descend(tree, root, hash);
   return found <= 0 ? found : findKey(key, keyLength, hash);
 }
 
@@ -70,7 +76,7 @@ export function hashPut(
   const root = rootOf(tree);
   const hash = hashBytes(key, keyLength);
   clearPath();
-  const found = root == 0 ? 0 : lookUp(root, key, keyLength, hash);
+  const found = root == 0 ? 0 : lookUp(tree, root, key, keyLength, hash);
   if (found < 0) return found;
   const tailBytes = writeTail(tailScratch, flags, seq, expiresAt, value, valueBytes);
   const place = found > 0 ? placeInstead(keyLength + tailBytes) : placeFor(keyLength + tailBytes);

@@ -29,7 +29,7 @@ export function hashRemove(tree: usize, key: usize, keyLength: u32): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
   const root = rootOf(tree);
   if (root == 0) return NOT_FOUND;
-  const found = lookUp(root, key, keyLength, hashBytes(key, keyLength));
+  const found = lookUp(tree, root, key, keyLength, hashBytes(key, keyLength));
   if (found <= 0) return found == 0 ? NOT_FOUND : found;
   makePathWritable(tree);
   makeChainWritable(tree, foundPage);

@@ -9,10 +9,10 @@ import { miss } from "../btree/path";
 import { CORRUPT, NEED_FRAMES } from "../errors";
 import { OUTPUT, STATUS, STATUS_KEY_BYTES, STATUS_MORE } from "../memory";
 import { RESERVE, freeCount, idOf } from "../page/frame";
-import { KIND_DIRECTORY, depthOf, hashOf, kindOf } from "../page/header";
+import { KIND_BUCKET, depthOf, hashOf } from "../page/header";
 import { REASON_KIND, corrupt } from "../page/image";
 import { findPage } from "../page/table";
-import { rootOf } from "../tree/tree";
+import { rootOf, treeId } from "../tree/tree";
 import {
   DIRECTORY_DEPTH_MAX,
   DIRECTORY_ENTRIES,
@@ -28,11 +28,10 @@ import {
   ABOVE_ROOT,
   chainLength,
   chainPage,
-  checkBucket,
-  checkDirectory,
   clearPath,
   descendChain,
   height,
+  kindFor,
   lastDirectory,
   makeChainWritable,
   makePathWritable,
@@ -55,12 +54,12 @@ export function hashRelocate(tree: usize, hash: u64, depth: u32, id: u64): i32 {
   while (next != 0) {
     const page = findPage(next);
     if (page == 0) return miss(next);
-    if (kindOf(page) != KIND_DIRECTORY) {
-      if (checkBucket(page, next, hash, above) < 0) return CORRUPT;
+    const kind = kindFor(page, next, treeId(tree), hash, above);
+    if (kind == CORRUPT) return CORRUPT;
+    if (kind == KIND_BUCKET) {
       startChain(page);
       return relocateChain(tree, id);
     }
-    if (checkDirectory(page, next, hash, above) < 0) return CORRUPT;
     pushDirectory(page);
     if (next == id) {
       makePathWritable(tree);
@@ -97,7 +96,7 @@ function relocateChain(tree: usize, id: u64): i32 {
 export function hashRepack(tree: usize, hash: u64): i32 {
   const root = rootOf(tree);
   if (root == 0) return endRepack(0, 0);
-  const found = descendDirectories(root, hash);
+  const found = descendDirectories(tree, root, hash);
   if (found < 0) return found;
   if (height == 0) {
     const result = repackBucket(tree, root, hash, ABOVE_ROOT);
@@ -129,15 +128,16 @@ export function hashRepack(tree: usize, hash: u64): i32 {
 }
 
 /** Makes the path to the last directory that `hash` leads through. 0, PAGE_MISS or CORRUPT. */
-function descendDirectories(root: u64, hash: u64): i32 {
+function descendDirectories(tree: usize, root: u64, hash: u64): i32 {
   let id = root;
   let above = ABOVE_ROOT;
   clearPath();
   while (true) {
     const page = findPage(id);
     if (page == 0) return miss(id);
-    if (kindOf(page) != KIND_DIRECTORY) return height == 0 ? 0 : corrupt(id, REASON_KIND);
-    if (checkDirectory(page, id, hash, above) < 0) return CORRUPT;
+    const kind = kindFor(page, id, treeId(tree), hash, above);
+    if (kind == CORRUPT) return CORRUPT;
+    if (kind == KIND_BUCKET) return height == 0 ? 0 : corrupt(id, REASON_KIND);
     pushDirectory(page);
     const depth = depthOf(page);
     const index = entryIndex(hash, depth);
@@ -152,7 +152,8 @@ function repackBucket(tree: usize, id: u64, hash: u64, above: i32): i32 {
   if (freeCount < RESERVE) return NEED_FRAMES;
   const page = findPage(id);
   if (page == 0) return miss(id);
-  if (checkBucket(page, id, hash, above) < 0) return CORRUPT;
+  const kind = kindFor(page, id, treeId(tree), hash, above);
+  if (kind != KIND_BUCKET) return kind == CORRUPT ? CORRUPT : corrupt(id, REASON_KIND);
   startChain(page);
   let more: i32 = 1;
   while (more > 0) more = descendChain();

@@ -9,7 +9,7 @@ import { miss } from "../btree/path";
 import { CORRUPT, PAGE_MISS, UNORDERED } from "../errors";
 import { OUTPUT } from "../memory";
 import { copyBytes } from "../page/bytes";
-import { KIND_DIRECTORY, countOf, depthOf, hashOf, kindOf } from "../page/header";
+import { KIND_DIRECTORY, countOf, depthOf, hashOf } from "../page/header";
 import {
   KEYS,
   ROWS_MAX,
@@ -25,7 +25,7 @@ import {
   rows,
 } from "../page/rows";
 import { findPage } from "../page/table";
-import { rootAt } from "../tree/tree";
+import { rootAt, treeId } from "../tree/tree";
 import { bucketCellAt, bucketKeyLengthAt } from "./bucket";
 import { DIRECTORY_ENTRIES, entryAt, entryIndex, hashBehind, hashOfEntry } from "./directory";
 import { hashBytes } from "./hash";
@@ -44,9 +44,8 @@ import {
   ABOVE_ROOT,
   chainLength,
   chainPage,
-  checkBucket,
-  checkDirectory,
   descendChain,
+  kindFor,
   startChain,
 } from "./path";
 
@@ -61,17 +60,18 @@ let lastLength: i32 = -1;
  * Finds the first bucket at or behind `position`, and moves there: 1, 0 when there is none,
  * PAGE_MISS or CORRUPT.
  */
-function seek(root: u64): i32 {
+function seek(tree: usize, root: u64): i32 {
+  const owner = treeId(tree);
   let id = root;
   let above = ABOVE_ROOT;
   while (true) {
     const page = findPage(id);
     if (page == 0) return miss(id);
-    if (kindOf(page) != KIND_DIRECTORY) {
+    const kind = kindFor(page, id, owner, position, above);
+    if (kind != KIND_DIRECTORY) {
       startChain(page);
-      return checkBucket(page, id, position, above) < 0 ? CORRUPT : 1;
+      return kind == CORRUPT ? CORRUPT : 1;
     }
-    if (checkDirectory(page, id, position, above) < 0) return CORRUPT;
     const depth = depthOf(page);
     const index = entryIndex(position, depth);
     const used = usedEntry(page, index);
@@ -95,8 +95,8 @@ function usedEntry(directory: usize, index: u32): u32 {
 }
 
 /** Collects what is left of the bucket at `position`: 1, 0 at the end, PAGE_MISS or CORRUPT. */
-function fetch(root: u64): i32 {
-  const found = seek(root);
+function fetch(tree: usize, root: u64): i32 {
+  const found = seek(tree, root);
   if (found <= 0) return found;
   let more: i32 = 1;
   while (more > 0) more = descendChain();
@@ -142,7 +142,7 @@ export function hashScan(
   position = lastHash;
   const most = min(limit, ROWS_MAX);
   while (true) {
-    const found = fetch(root);
+    const found = fetch(tree, root);
     if (found == PAGE_MISS && rows == 0 && last != cursor) {
       // Nothing but expired records so far: say how far, or the next try would begin again.
       copyBytes(OUTPUT + KEYS, last, lastLength);

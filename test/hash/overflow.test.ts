@@ -24,7 +24,8 @@ describe("long values in a hashed tree", () => {
       left -= count;
     }
     const descriptor = new DataView(new ArrayBuffer(4 + runs.length * 8));
-    descriptor.setUint32(0, pages * 4048, true);
+    // All pages are full; the content begins with the key and its length.
+    descriptor.setUint32(0, pages * 4048 - 2 - name.length, true);
     runs.forEach(([first, count], index) => {
       descriptor.setUint32(4 + index * 8, first % 2 ** 32, true);
       descriptor.setUint16(8 + index * 8, Math.floor(first / 2 ** 32), true);

@@ -3,6 +3,33 @@ import { Random } from "../storage/random.ts";
 import { compile, PAGE_BYTES, Store } from "./harness.ts";
 import { walk } from "./walker.ts";
 
+/** True if a page can have that id: blob in the upper bits, one of 8,191 slots in the lower 16. */
+function isPageId(id: number): boolean {
+  const slot = id % 65536;
+  return slot > 0 && slot < 8192 && id >= 65536;
+}
+
+function idAt(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint16(at + 4, true) * 2 ** 32;
+}
+
+/** True if a record of those sizes, with its value at `at`, may stand in a page. */
+function isRecord(view: DataView, flags: number, key: number, at: number, bytes: number): boolean {
+  if (flags > 3) return false;
+  if ((flags & 2) === 0) return bytes <= 32 || key + bytes <= 1040;
+  const extents = (bytes - 4) / 8;
+  if (!Number.isInteger(extents) || extents < 1 || extents > 8) return false;
+  const value = view.getUint32(at, true);
+  let pages = 0;
+  for (let extent = 0; extent < extents; extent++) {
+    const first = idAt(view, at + 4 + extent * 8);
+    const count = view.getUint16(at + 10 + extent * 8, true);
+    if (!isPageId(first) || count === 0 || (first % 65536) + count > 8192) return false;
+    pages += count;
+  }
+  return value <= 2 ** 26 && pages === Math.ceil((2 + key + value) / 4048);
+}
+
 /** True if the bytes are a bucket as assembly/hash/bucket.ts describes it. Its own parser. */
 function isBucketByMap(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, PAGE_BYTES);
@@ -12,7 +39,8 @@ function isBucketByMap(bytes: Uint8Array): boolean {
   if (bytes[0] !== 4 || bytes[1] !== 0 || count === 0 || depth > 63) return false;
   if (u16(10) !== 0 || u16(12) !== 0 || u16(14) !== 0 || bytes[31] !== 0) return false;
   if ((view.getBigUint64(16, true) << BigInt(depth)) % 2n ** 64n !== 0n) return false;
-  if (depth !== 63 && (view.getUint32(25, true) !== 0 || u16(29) !== 0)) return false;
+  const next = idAt(view, 25);
+  if (next !== 0 && (depth !== 63 || !isPageId(next))) return false;
   const used = new Uint8Array(PAGE_BYTES);
   used.fill(1, 0, 32);
   let end = 4080;
@@ -26,8 +54,10 @@ function isBucketByMap(bytes: Uint8Array): boolean {
     const cell = number & 4095;
     const keyLength = number >> 12;
     if (keyLength > 1040 || cell + keyLength + 9 > end) return false;
-    const header = bytes[cell + keyLength] & 1 ? 15 : 9;
-    if (cell + keyLength + header + u16(cell + keyLength + header - 2) !== end) return false;
+    const flags = bytes[cell + keyLength];
+    const value = cell + keyLength + (flags & 1 ? 15 : 9);
+    if (value + u16(value - 2) !== end) return false;
+    if (!isRecord(view, flags, keyLength, value, end - value)) return false;
     end = cell;
   }
   if (u16(8) !== end) return false;
@@ -50,10 +80,10 @@ function isDirectoryByMap(bytes: Uint8Array): boolean {
   if ((view.getBigUint64(16, true) << BigInt(depth)) % 2n ** 64n !== 0n) return false;
   const entries = Array.from({ length: 512 }, (_, index) => {
     const at = 32 + index * 6;
-    const id = view.getUint32(at, true) + view.getUint16(at + 4, true) * 2 ** 32;
-    return { id, isDirectory: (bytes[3104 + (index >> 3)] >> (index & 7)) & 1 };
+    return { id: idAt(view, at), isDirectory: (bytes[3104 + (index >> 3)] >> (index & 7)) & 1 };
   });
   if (entries.some(({ id, isDirectory }) => id === 0 && isDirectory)) return false;
+  if (entries.some(({ id }) => id !== 0 && !isPageId(id))) return false;
   const used = entries.filter(({ id }) => id !== 0).length;
   if (used === 0 || used !== view.getUint16(2, true)) return false;
   for (let first = 0; first < 512; ) {
