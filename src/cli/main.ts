@@ -1,5 +1,7 @@
 /** The program `cairn`: gives `run` its process. */
 import process from "node:process";
+import { addAbortSignal } from "node:stream";
+import * as timers from "node:timers/promises";
 import type { ReadStream, WriteStream } from "node:tty";
 import { exitCode } from "./exit-code.ts";
 import { run } from "./run.ts";
@@ -24,11 +26,14 @@ function sinkOf(stream: WriteStream): Sink {
   return {
     isTerminal: stream.isTTY === true,
     columns: stream.columns ?? columnsDefault,
-    write: (content) =>
-      new Promise((resolve) => {
+    async write(content) {
+      await new Promise<void>((resolve) => {
         // The callback comes with an error too, which the listener above has dealt with.
         stream.write(content, () => resolve());
-      }),
+      });
+      // Pipes and files are written at once, and signals come only when the event loop turns.
+      await timers.setImmediate();
+    },
   };
 }
 
@@ -37,7 +42,13 @@ function inputOf(stream: ReadStream): Input {
     isTerminal: stream.isTTY === true,
     async read() {
       const pieces: Uint8Array[] = [];
-      for await (const piece of stream) pieces.push(piece as Uint8Array);
+      try {
+        addAbortSignal(controller.signal, stream);
+        for await (const piece of stream) pieces.push(piece as Uint8Array);
+      } catch (error) {
+        // Whoever reads looks at the signal next.
+        if (!controller.signal.aborted) throw error;
+      }
       return Buffer.concat(pieces);
     },
   };

@@ -49,14 +49,21 @@ function countPositionals(given: readonly string[], definition: ArgsDef): number
       if (value !== undefined) throw usageInvalid(`${option} takes no value.`);
       continue;
     }
-    if (value !== undefined) continue;
-    const next = given[++index];
-    if (next !== undefined && !next.startsWith("-")) continue;
-    throw usageInvalid(
-      `${option} needs a value. Write ${option}=VALUE if the value begins with a dash.`,
-    );
+    const found = value ?? given[++index];
+    if (found === undefined || (value === undefined && found.startsWith("-"))) {
+      throw usageInvalid(
+        `${option} needs a value. Write ${option}=VALUE if the value begins with a dash.`,
+      );
+    }
+    checkChoice(option, found, definition);
   }
   return positionals;
+}
+
+function checkChoice(option: string, value: string, definition: ArgsDef): void {
+  const found = definition[option.slice(2)];
+  if (found.type !== "enum" || found.options?.includes(value)) return;
+  throw usageInvalid(`${option} is none of ${found.options?.join(", ")}.`);
 }
 
 function splitOption(argument: string): [option: string, value: string | undefined] {

@@ -58,11 +58,11 @@ export function renderProgress(
   const count = (value: number): string =>
     unit === "bytes" ? byteCount(value) : value.toLocaleString("en");
   const units = unit === "bytes" ? "" : ` ${unit}`;
-  const left = part > 0 ? ((1 - part) * elapsedMs) / part / 1_000 : 0;
+  const left = done > 0 ? ((total - done) * elapsedMs) / done / 1_000 : 0;
   const rate = elapsedMs > 0 ? (done * 1_000) / elapsedMs : 0;
   const facts =
     `${String(Math.floor(part * 100)).padStart(3)} %  ${count(done)} of ${count(total)}${units}` +
-    `  ${count(Math.round(rate))}${units}/s  ${Math.ceil(left)} s left`;
+    `  ${count(Math.round(rate))}${units}/s  ${Math.max(0, Math.round(left))} s left`;
   const room = columns - phase.length - facts.length - 3;
   const width = Math.max(0, Math.min(barColumnsMax, room));
   const full = Math.round(part * width);

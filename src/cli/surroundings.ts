@@ -20,7 +20,7 @@ export interface Sink {
 
 export interface Input {
   readonly isTerminal: boolean;
-  /** Everything until the end of the input. */
+  /** Everything until the end of the input, or until the signal aborts. */
   read(): Promise<Uint8Array>;
 }
 
