@@ -286,9 +286,10 @@ function countOf(action: string, ...columns: readonly Uint8Array[]): number {
   const length = columns[0].length;
   const odd = columns.find((column) => column.length % U256_BYTES > 0 || column.length !== length);
   if (odd === undefined) return length / U256_BYTES;
+  const lengths = columns.map((column) => column.length).join(", ");
   throw new CairnError(
     "argument_invalid",
-    `Cannot ${action} as U256: the columns have ${columns.map((column) => column.length).join(", ")} ` +
-      `bytes. Pass columns of one length, a multiple of ${U256_BYTES} bytes.`,
+    `Cannot ${action} as U256: the columns have ${lengths} bytes. Pass columns of one length, a ` +
+      `multiple of ${U256_BYTES} bytes.`,
   );
 }

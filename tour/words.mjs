@@ -72,8 +72,8 @@ export async function installWords() {
   });
   if (code === 0 && isInstalled()) return;
   throw new Error(
-    `Cannot install the words: "npm ci" in ${sourceFolder} ended with ${code}. The tour needs the ` +
-      `npm registry on its first run only.\n${complaint.trim()}`,
+    `Cannot install the words: "npm ci" in ${sourceFolder} ended with ${code}. The tour needs ` +
+      `the npm registry on its first run only.\n${complaint.trim()}`,
   );
 }
 

@@ -3,8 +3,8 @@
  * that sweeps it. An entry is 8 bytes, small so that the table stays in the cache:
  *
  *      0  u32  hash   of the page's id; its upper bits are the entry's home
- *      4  u32  page   address of the frame, 0 when empty; frames are aligned, so bit 0 is free to say
- *                     "used": set by every look-up, cleared by the hand
+ *      4  u32  page   address of the frame, 0 when empty; frames are aligned, so bit 0 is free to
+ *                     say "used": set by every look-up, cleared by the hand
  *
  * The id itself stands in the frame, which a look-up is about to touch anyway.
  */

@@ -361,8 +361,8 @@ export class Engine {
     if (leased !== undefined) return this.snapshots.take(leased, wanted, leaseMs);
     throw new CairnError(
       "seq_garbage_collected",
-      `Cannot read at seq ${options.at}: the newest is ${seq}, and nobody holds a snapshot of that ` +
-        "one. Take a snapshot while the state is the newest.",
+      `Cannot read at seq ${options.at}: the newest is ${seq}, and nobody holds a snapshot of ` +
+        "that one. Take a snapshot while the state is the newest.",
       { details: { found: options.at, newest: seq } },
     );
   }

@@ -95,8 +95,8 @@ async function recoverNewest(setup: RecoverySetup, isLive: boolean): Promise<Rec
       if (attempt === attemptsMax) {
         throw new CairnError(
           "root_superseded",
-          `Cannot open ${setup.storage.name} read-only: its writer replaces checkpoints faster than ` +
-            "they can be read. Try again.",
+          `Cannot open ${setup.storage.name} read-only: its writer replaces checkpoints faster ` +
+            "than they can be read. Try again.",
           { cause: error },
         );
       }
@@ -119,8 +119,8 @@ async function refuseForeign(storage: Storage): Promise<void> {
   if (segments.length === 0 && blobs.length === 0) return;
   throw new CairnError(
     "root_corrupt",
-    `Cannot open ${storage.name}: it has ${segments.length} log segments and ${blobs.length} blobs ` +
-      "but no root. Nothing was changed. Restore the root or the whole database from a backup.",
+    `Cannot open ${storage.name}: it has ${segments.length} log segments and ${blobs.length} ` +
+      "blobs but no root. Nothing was changed. Restore the root or the whole database from a backup.",
     { details: { segments: segments.length, blobs: blobs.length } },
   );
 }

@@ -435,8 +435,8 @@ function poisoned(cause: CairnError): CairnError {
 function outcomeUnknown(cause: CairnError): CairnError {
   return new CairnError(
     "outcome_unknown",
-    "The commit was being written when the storage failed: it may or may not be in the log. Close " +
-      "the database, open it again, and look.",
+    "The commit was being written when the storage failed: it may or may not be in the log. " +
+      "Close the database, open it again, and look.",
     { cause },
   );
 }

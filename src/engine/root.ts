@@ -15,8 +15,8 @@
  *     72   u64   seed of the hash trees
  *     80   u64   oldest seq that this record retains
  *     88   log position: u64 segment, u64 offset, u64 seq, u32 checksum, u32 0
- *     120  catalogue: u64 blob number, u64 blob generation, u64 blob random, u64 offset, u64 length,
- *          u32 checksum, u32 0; all zeros when there is no blob yet
+ *     120  catalogue: u64 blob number, u64 blob generation, u64 blob random, u64 offset,
+ *          u64 length, u32 checksum, u32 0; all zeros when there is no blob yet
  *     168  32 B  digest of the options that must stay the same, zeros for none
  *     200  zeros to 4,096
  *
@@ -242,7 +242,7 @@ function requireSound(root: Root): void {
   if (isSound(root)) return;
   throw new CairnError(
     "invariant_broken",
-    `Encoding root record ${root.record}: a field is not one that can be stored. Nothing was written.`,
+    `Encoding root record ${root.record}: a field cannot be stored. Nothing was written.`,
   );
 }
 

@@ -127,6 +127,6 @@ export class Keyspaces {
 function notFound(name: string): CairnError {
   return new CairnError(
     "keyspace_not_found",
-    `Cannot find the keyspace ${JSON.stringify(name)}: there is none of this name. See keyspaces().`,
+    `Cannot find the keyspace ${JSON.stringify(name)}: none has this name. See keyspaces().`,
   );
 }

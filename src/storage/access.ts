@@ -40,7 +40,8 @@ export class Access {
 export function forbidden(operation: string, found: string, expected: string): CairnError {
   return new CairnError(
     "invariant_broken",
-    `Cannot ${operation}: found ${found}, expected ${expected}. This is a fault in CairnDB: report it.`,
+    `Cannot ${operation}: found ${found}, expected ${expected}. This is a fault in CairnDB: ` +
+      "report it.",
     { details: { operation, found, expected } },
   );
 }

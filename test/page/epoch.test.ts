@@ -71,7 +71,7 @@ function expectSnapshot(store: Store, { epoch, models }: Snapshot): void {
 describe.each(builds)("epochs of the %s build", (build) => {
   const numRuns = build === "release" ? 60 : 20;
 
-  test("a pinned epoch reads what it read, whatever is pinned, unpinned and committed later", () => {
+  test("a pinned epoch reads what it read, whatever is pinned or committed later", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 5, maxLength: 80 }), (steps) => {
         const store = new Store({ build });

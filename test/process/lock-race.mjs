@@ -74,6 +74,7 @@ const pausedCalls = ["linkSync", "lstatSync", "openSync", "readFileSync", "readd
   "renameSync",
   "unlinkSync",
 ]);
+const pausedExport = (name) => `export const ${name} = (...a) => (pause(), fs.${name}(...a));`;
 const pausing = {
   name: "pausing",
   setup(build) {
@@ -88,7 +89,7 @@ const pausing = {
         function pause() {
           if (Math.random() < 0.1) Atomics.wait(cell, 0, 0, Math.random() ** 3 * 150);
         }
-        ${pausedCalls.map((n) => `export const ${n} = (...a) => (pause(), fs.${n}(...a));`).join("\n")}
+        ${pausedCalls.map(pausedExport).join("\n")}
       `,
     }));
   },

@@ -45,8 +45,9 @@ export function logCorrupt(
 ): CairnError {
   return new CairnError(
     "log_corrupt",
-    `Reading the log at segment ${place.segment}, offset ${place.offset}, commit ${place.seq}: ${found}. ` +
-      "Nothing was changed. Restore from a backup, or salvage what is intact into a new database.",
+    `Reading the log at segment ${place.segment}, offset ${place.offset}, commit ${place.seq}: ` +
+      `${found}. Nothing was changed. Restore from a backup, or salvage what is intact into a new ` +
+      "database.",
     {
       details: { reason, segment: place.segment, offset: place.offset, seq: place.seq, ...details },
     },

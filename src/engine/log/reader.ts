@@ -5,7 +5,8 @@
  * seq in any intact record found after it: a frame's header in the rest of the segment or in a
  * later one, a segment's header, the mark of a clean close. (A caller may know a higher d.)
  *
- *     d > s    commit s + 1 had been durable when that record was built, and is gone: `log_corrupt`.
+ *     d > s    commit s + 1 had been durable when that record was built, and is gone:
+ *              `log_corrupt`.
  *     d <= s   nobody had been told that anything after s is durable when the newest intact record
  *              was built. The rest was never synced: it is dropped, and reported as torn.
  *
@@ -259,7 +260,7 @@ export class LogReader {
   #requireNothingLost(broken: Cursor, remains: Remains): void {
     const { durableSeq } = remains;
     if (durableSeq <= broken.seq) return;
-    const found = `no intact frame is there, but commit ${durableSeq} is known to have been durable`;
+    const found = `no intact frame is there, but commit ${durableSeq} is known to be durable`;
     throw this.#walk.corrupt("frame-damaged", broken, found, { durableSeq });
   }
 

@@ -68,11 +68,12 @@ export function lockInvalid(path: string, found: string, expected: string): Cair
 
 export function lockHeld(path: string, holder: LockHolder): CairnError {
   const { pid, host, since, runtime, generation } = holder;
+  const place = host || "an unknown host";
   return new CairnError(
     "lock_held",
-    `Cannot open ${path} for writing: process ${pid} on ${host || "an unknown host"} (${runtime}) ` +
-      `holds it since ${new Date(since).toISOString()}. Close it there, or open read-only. If that ` +
-      "process is certainly gone, break the lock by force.",
+    `Cannot open ${path} for writing: process ${pid} on ${place} (${runtime}) holds it since ` +
+      `${new Date(since).toISOString()}. Close it there, or open read-only. If that process is` +
+      " certainly gone, break the lock by force.",
     { details: { path, pid, host, since, runtime, generation } },
   );
 }

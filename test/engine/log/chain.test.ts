@@ -195,7 +195,7 @@ describe("the log is refused", () => {
   });
 });
 
-test("a log that lacks a commit known durable from elsewhere is refused, closed or not", async () => {
+test("a log that lacks a commit known as durable elsewhere is refused, closed or not", async () => {
   const { log } = await write(2);
   const reason = (durableSeq: number): string => {
     try {

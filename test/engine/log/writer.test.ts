@@ -85,7 +85,7 @@ describe("segments", () => {
     expect(writer.position.segment).toBe(2);
   });
 
-  test("that come too late are passed over and removed, and no second one is tried meanwhile", async () => {
+  test("that come too late are passed over and removed; none is tried meanwhile", async () => {
     const log = new MapLog();
     const ready = gate();
     log.aheadGate = ready.promise;
@@ -146,7 +146,7 @@ describe("segments", () => {
     expect(readAll(log).groups.length).toBe(4);
   });
 
-  test("that are passed over are removed where that takes a while, or is not possible", async () => {
+  test("that are passed over are removed where that takes a while, or is impossible", async () => {
     for (const isPossible of [true, false]) {
       const log = new MapLog({ isAsync: true });
       const remove = log.remove.bind(log);
@@ -212,7 +212,7 @@ describe("segments", () => {
     expect(codeOf(() => appendSync(writer, payloadOf(7, 100)))).toBe("poisoned");
   });
 
-  test("wholly before a position are trimmed, also those beside the log, and no others", async () => {
+  test("wholly before a position are trimmed, those beside the log too, no others", async () => {
     const log = new MapLog();
     log.create(1, segmentBytes);
     const writer = writerOf(log, sizes);
