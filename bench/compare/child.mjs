@@ -8,10 +8,16 @@ import { runRows } from "./rows.mjs";
 const { engine, options, records, rows, folder } = job();
 const module = await import(`./engines/${engine}.mjs`);
 const data = new Data(records, module.Bytes);
-const byKey = { get: (key) => (index ??= indexByKey()).get(key) };
-let index;
 
-/** Made when the first scan is checked, and thrown away with the process. */
+/** From keys to their records; made when the first scan is checked. */
+let index;
+const byKey = {
+  get(key) {
+    index ??= indexByKey();
+    return index.get(key);
+  },
+};
+
 function indexByKey() {
   const map = new Map();
   for (let at = 0; at < records; at++) map.set(data.key(at), at);
