@@ -19,6 +19,7 @@
 import { pageBytes } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
 import type { Checksum } from "./checksum.ts";
+import { requireReadable } from "./format-version.ts";
 import { readU64, writeU64 } from "./log/u64.ts";
 
 const magic = 0x424c4243;
@@ -56,7 +57,7 @@ export function encodeBlobHeader(
   return bytes;
 }
 
-/** Refuses a header that is not the one of this blob: `corruption`, `format_newer`. */
+/** Refuses a header that is not this blob's: `corruption`, `format_newer`, `format_older`. */
 export function checkBlobHeader(
   bytes: Uint8Array,
   name: BlobName,
@@ -71,15 +72,7 @@ export function checkBlobHeader(
     view.getUint32(0, true) === magic &&
     view.getUint32(4, true) === checksum(bytes.subarray(8), checksum(databaseId, 0));
   if (!intact) throw blobCorrupt(file, "its header is damaged or foreign");
-  const version = view.getUint16(8, true);
-  if (version > blobVersion) {
-    throw new CairnError(
-      "format_newer",
-      `Reading blob ${file}: format ${version} found, at most ${blobVersion} can be read. ` +
-        "Use a newer version of CairnDB.",
-      { details: { found: version, expected: blobVersion } },
-    );
-  }
+  requireReadable(`blob ${file}`, view.getUint16(8, true), blobVersion);
   const belongs =
     view.getUint32(12, true) === name.number &&
     readU64(view, 32) === name.generation &&

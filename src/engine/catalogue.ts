@@ -15,6 +15,7 @@
  */
 import { CairnError } from "../errors.ts";
 import type { Checksum } from "./checksum.ts";
+import { requireReadable } from "./format-version.ts";
 import { sameDatabase } from "./log/database-id.ts";
 import { readU64, writeU64 } from "./log/u64.ts";
 import type { CatalogueReference } from "./root.ts";
@@ -72,7 +73,7 @@ export function encodeCatalogue(
   return bytes;
 }
 
-/** Decodes what the root's reference led to: `corruption` or `format_newer`. */
+/** Decodes what the root's reference led to: `corruption`, `format_newer`, `format_older`. */
 export function decodeCatalogue(
   bytes: Uint8Array,
   reference: CatalogueReference,
@@ -86,14 +87,7 @@ export function decodeCatalogue(
   if (bytes.length < headerBytes || view.getUint32(0, true) !== magic) {
     throw catalogueCorrupt("it does not begin like a catalogue");
   }
-  if (view.getUint16(8, true) > version) {
-    throw new CairnError(
-      "format_newer",
-      `Reading the catalogue: format ${view.getUint16(8, true)} found, at most ${version} can be ` +
-        "read. Use a newer version of CairnDB.",
-      { details: { found: view.getUint16(8, true), expected: version } },
-    );
-  }
+  requireReadable("the catalogue", view.getUint16(8, true), version);
   const belongs =
     sameDatabase(bytes.subarray(16, 32), databaseId) &&
     readU64(view, 32) === reference.number &&

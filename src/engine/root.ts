@@ -29,6 +29,7 @@
 import { CairnError } from "../errors.ts";
 import { rootBytes } from "../storage/port.ts";
 import type { Checksum } from "./checksum.ts";
+import { requireReadable } from "./format-version.ts";
 import { databaseIdBytes, sameDatabase } from "./log/database-id.ts";
 import { isLogPosition, type LogPosition } from "./log/position.ts";
 import { isU64, readU64, writeU64 } from "./log/u64.ts";
@@ -123,8 +124,8 @@ function writeCatalogue(view: DataView, catalogue: CatalogueReference): void {
 
 /**
  * Reads both slots and says which record counts. Throws `not_a_database` when neither begins like a
- * root, `format_newer` when an intact one is of a later format, and `root_corrupt` when neither is
- * intact or the two contradict each other.
+ * root, `format_newer` or `format_older` when an intact one is of a format that is not read, and
+ * `root_corrupt` when neither is intact or the two contradict each other.
  */
 export function readRoots(slots: readonly [Uint8Array, Uint8Array], checksum: Checksum): RootSlots {
   if (slots.every((slot) => !hasMagic(slot))) {
@@ -160,7 +161,7 @@ function decodeSlot(slot: Uint8Array, index: number, checksum: Checksum): Root |
   const view = new DataView(slot.buffer, slot.byteOffset, rootBytes);
   if (checksum(slot.subarray(8), 0) !== view.getUint32(4, true)) return undefined;
   const version = view.getUint16(8, true);
-  if (version > rootVersion) throw newer(version);
+  requireReadable("the root", version, rootVersion);
   const root = decodeFields(slot, view);
   const belongs = root.record === firstRecord || root.record % 2 === index;
   const isZero =
@@ -243,15 +244,6 @@ function requireSound(root: Root): void {
   throw new CairnError(
     "invariant_broken",
     `Encoding root record ${root.record}: a field cannot be stored. Nothing was written.`,
-  );
-}
-
-function newer(found: number): CairnError {
-  return new CairnError(
-    "format_newer",
-    `Reading the root: it has format ${found}, this version reads up to ${rootVersion}. Nothing ` +
-      "was changed. Open the database with a newer version of cairndb.",
-    { details: { found, supported: rootVersion } },
   );
 }
 

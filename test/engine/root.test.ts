@@ -227,6 +227,14 @@ describe("the root", () => {
         return [forged(a, (view) => view.setUint16(8, 2, true)), b];
       },
     ],
+    [
+      "format_older",
+      "a format before the first in one slot",
+      () => {
+        const [a, b] = slotsOf(sample, older);
+        return [a, forged(b, (view) => view.setUint16(8, 0, true))];
+      },
+    ],
   ])("is refused as %s: %s", (code, _, slots) => {
     expect(codeOf(() => readRoots(slots(), tableChecksum))).toBe(code);
   });

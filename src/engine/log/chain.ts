@@ -11,8 +11,9 @@
  */
 import type { LogStorage } from "../../storage/port.ts";
 import type { Checksum } from "../checksum.ts";
+import { requireReadable } from "../format-version.ts";
 import { type Steps, wait } from "../steps.ts";
-import { formatNewer, type LogPlace, logCorrupt } from "./corrupt.ts";
+import { type LogPlace, logCorrupt } from "./corrupt.ts";
 import { databaseName, sameDatabase } from "./database-id.ts";
 import type { LogPosition } from "./position.ts";
 import {
@@ -71,7 +72,7 @@ export function* readSegments(
 }
 
 function requireOurs(header: SegmentHeader, databaseId: Uint8Array, place: LogPlace): void {
-  if (header.version > logVersion) throw formatNewer("the log", header.version, logVersion);
+  requireReadable("the log", header.version, logVersion);
   if (!sameDatabase(header.databaseId, databaseId)) {
     const found =
       `the segment belongs to database ${databaseName(header.databaseId)}, ` +

@@ -53,13 +53,3 @@ export function logCorrupt(
     },
   );
 }
-
-/** The error for bytes of a later format than this version reads. */
-export function formatNewer(what: string, found: number, supported: number): CairnError {
-  return new CairnError(
-    "format_newer",
-    `Opening ${what}: it has format ${found}, this version reads up to ${supported}. ` +
-      "Nothing was changed. Open it with a newer version of cairndb.",
-    { details: { found, supported } },
-  );
-}

@@ -72,8 +72,8 @@ export function lockHeld(path: string, holder: LockHolder): CairnError {
   return new CairnError(
     "lock_held",
     `Cannot open ${path} for writing: process ${pid} on ${place} (${runtime}) holds it since ` +
-      `${new Date(since).toISOString()}. Close it there, or open read-only. If that process is` +
-      " certainly gone, break the lock by force.",
+      `${new Date(since).toISOString()}. Close it there, or open read-only. If that process is ` +
+      "certainly gone, break the lock by force.",
     { details: { path, pid, host, since, runtime, generation } },
   );
 }

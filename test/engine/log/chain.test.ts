@@ -183,10 +183,12 @@ describe("the log is refused", () => {
     expect(refusal(log, { ...positions[0], offset: 8 })).toEqual(expected);
   });
 
-  test("when it is of a later format, but not when the version is merely damaged", async () => {
+  test("when it is of a format not read, but not when the version is merely damaged", async () => {
     const { log } = await write(4);
     editHeader(log, 2, (view) => view.setUint16(8, 2, true));
     expect(refusal(log).code).toBe("format_newer");
+    editHeader(log, 2, (view) => view.setUint16(8, 0, true));
+    expect(refusal(log).code).toBe("format_older");
     const damaged = (await write(4)).log;
     edit(damaged, 2, (bytes) => {
       bytes[8] = 2;
