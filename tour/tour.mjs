@@ -142,9 +142,15 @@ async function readPoints() {
   const awaited = await timed(async () => {
     for (const key of keys) await words.get(key);
   });
+  const batches = await timed(() => {
+    for (let from = 0; from < keys.length; from += wordsPerCommit) {
+      words.getManySync(keys.slice(from, from + wordsPerCommit));
+    }
+  });
   show.ok(`each read again in random order, in ${show.time(single.ms)} altogether`);
   note("get, 400 bytes, ordered: getSync", show.time(single.ms / keys.length));
   note("get, 400 bytes, ordered: await get", show.time(awaited.ms / keys.length));
+  note("get, 400 bytes, ordered: getManySync of 1,000", show.time(batches.ms / keys.length));
   note("get, JSON, hashed: getSync", show.time(hashed.ms / keys.length));
 }
 

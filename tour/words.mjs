@@ -80,8 +80,8 @@ export async function installWords() {
 /**
  * Converts the JSON into the cache. `onProgress(words)` is called now and then.
  *
- * The file says `…"vectors":{"the":[100 numbers, their norm, the rank],…}` in order of frequency,
- * so it is read only as far as the words are wanted, entry by entry, and never as a whole.
+ * The file says `…"vectors":{"the":[100 numbers, norm, rank],…}` in order of frequency. It is read
+ * only as far as the words are wanted, entry by entry, and never as a whole.
  */
 export async function convertWords(onProgress) {
   const words = [];

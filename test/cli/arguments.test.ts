@@ -89,7 +89,7 @@ test("the help names every command, and every command has help of its own", asyn
   }
 });
 
-test("no command shows the help and is a mistake; an unknown one is told what there is", async () => {
+test("no command shows the help, an unknown one is told what there is", async () => {
   const none = await cairn([]);
   expect(none.code).toBe(2);
   expect(none.stdout).toContain("COMMANDS");

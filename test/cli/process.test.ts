@@ -1,4 +1,4 @@
-/** The program itself: exit codes of a real process, pipes, signals, and other processes beside it. */
+/** The program itself: exit codes of a real process, pipes, signals, and processes beside it. */
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { beforeAll, expect, test } from "vitest";
@@ -88,7 +88,7 @@ test("Ctrl-C while put waits for its value ends it, and nothing is written", asy
   expect(await cairn("lock", path)).toMatchObject({ stdout: "not locked\n" });
 });
 
-test("a database that another process writes is locked for writers and open to readers", async () => {
+test("while another process writes, writers are refused and readers see a checkpoint", async () => {
   const path = await newDatabase();
   await cairn("put", path, "old", "1");
   const db = await open(path);
