@@ -188,6 +188,7 @@ export class Engine {
   }
 
   submitSync(options?: CommitOptions): Receipt {
+    this.#requireSynchronous();
     return receiptOf(this.pipeline.submitSync(undefined, options));
   }
 
@@ -209,6 +210,7 @@ export class Engine {
     options?: CommitOptions,
   ): { receipt: Receipt | undefined; result: R; removed: number } {
     this.#requireWritable();
+    this.#requireSynchronous();
     const outcome = this.pipeline.submitSync(decide, options);
     return outcome as { receipt: Receipt | undefined; result: R; removed: number };
   }
@@ -481,6 +483,15 @@ export class Engine {
     await this.storage.close();
     await this.claim.release();
     if (failure !== undefined) throw failure;
+  }
+
+  /** Before anything is applied: a commit must not end halfway because the storage answers later. */
+  #requireSynchronous(): void {
+    if (this.storage.capabilities.sync) return;
+    throw new CairnError(
+      "synchronous_unavailable",
+      "Cannot commit in one turn: this storage answers asynchronously. Use the awaited form.",
+    );
   }
 
   #requireWritable(): void {
