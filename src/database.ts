@@ -50,6 +50,7 @@ export type ValueOf<V extends ValueOption> = V extends "utf8"
       ? T
       : unknown;
 
+/** Which state a snapshot holds, and for how long. */
 export interface SnapshotOptions {
   /** A seq that somebody holds a snapshot of; the newest by default. */
   readonly at?: bigint;
@@ -281,6 +282,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     return await this.#engine.verify(options);
   }
 
+  /** What the database holds and has done since it was opened. */
   stats(): EngineStats {
     return this.#engine.stats();
   }

@@ -63,6 +63,7 @@ const classOfCode = {
   value_too_large: "validation",
 } as const;
 
+/** What happened, as a code that stays the same; docs/errors.md says when, why and what to do. */
 export type ErrorCode = keyof typeof classOfCode;
 
 /** Every error code, in alphabetical order. */

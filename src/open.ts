@@ -17,6 +17,7 @@ import type { Storage } from "./storage/port.ts";
 import { systemClock, systemRandom, systemTimers } from "./surroundings.ts";
 import { throwIfAborted } from "./transaction/index.ts";
 
+/** How a database is opened. An option that does not exist is refused with `option_unknown`. */
 export interface OpenOptions<D extends BuiltInValue = "json"> {
   /**
    * When a commit is answered: `full` (default) when it is durable, `{ relaxed: ms }` at once and

@@ -50,10 +50,15 @@ export interface RecoveryReport {
   readonly milliseconds: number;
 }
 
+/** Figures of an open database. Sizes are in bytes. */
 export interface EngineStats {
+  /** The newest commit that readers see. */
   readonly seq: bigint;
+  /** The newest commit that survives a loss of power. */
   readonly durableSeq: bigint;
+  /** The newest commit that the last checkpoint holds. */
   readonly checkpointSeq: bigint;
+  /** Raised by each open for writing. */
   readonly generation: number;
   readonly trees: number;
   readonly memory: {
@@ -74,8 +79,10 @@ export interface EngineStats {
     /** Bytes appended since the last checkpoint. */
     readonly logBytes: number;
   };
+  /** Pages of 4,096 bytes since the database was opened. */
   readonly pagesRead: number;
   readonly pagesWritten: number;
+  /** Snapshots that are held. */
   readonly snapshots: number;
 }
 

@@ -17,9 +17,12 @@ import { EffectBuffer, type EffectMark } from "./log/effect-buffer.ts";
 import type { LogWriter } from "./log/writer.ts";
 import { runAsync, runSync, type Steps } from "./steps.ts";
 
+/** When a commit is answered: once readers see it, or once it survives a loss of power. */
 export type Finality = "visible" | "durable";
 
+/** The answer to a commit. */
 export interface Receipt {
+  /** The commit's number, one more than that of the commit before. */
   readonly seq: bigint;
   /** It survives a loss of power. */
   readonly durable: boolean;

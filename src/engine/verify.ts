@@ -19,10 +19,13 @@ export interface Finding {
   readonly reason: string;
 }
 
+/** What a deep check found. */
 export interface VerifyReport {
+  /** True when there is no finding. */
   readonly ok: boolean;
   /** The commit whose state was checked. */
   readonly seq: bigint;
+  /** Pages, trees and records that were read. */
   readonly pages: number;
   readonly trees: number;
   readonly records: number;

@@ -29,6 +29,7 @@ export interface LifetimeOptions {
   readonly expiresAt?: number | null;
 }
 
+/** How a record is put: how long it lives, and when the call is answered. */
 export interface PutOptions extends WriteOptions, LifetimeOptions {}
 
 /** One write of a batch. */

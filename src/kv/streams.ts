@@ -19,6 +19,7 @@ const writableOptionNames: ReadonlySet<string> = new Set([
   "signal",
 ]);
 
+/** How a stream of records is put: how many to a commit, how long they live, what answers. */
 export interface WritableOptions extends WriteOptions, LifetimeOptions {
   /** Records per commit; 1,000 by default. */
   readonly batchRows?: number;

@@ -11,8 +11,9 @@ import {
 import type { Context } from "./context.ts";
 import { checkOptions, checkWhole } from "./options.ts";
 
+/** How far a sweep goes. */
 export interface SweepOptions extends LongOptions {
-  /** Records deleted at most. */
+  /** Records deleted at most; all that have expired by default. */
   readonly limit?: number;
 }
 

@@ -19,11 +19,13 @@
  */
 export type Awaitable<T> = T | Promise<T>;
 
+/** What a claim allows: `exclusive` all, to one at a time; `read-only` reads, to any number. */
 export type AccessMode = "exclusive" | "read-only";
 
 /** What "synced" means on this storage. */
 export type Durable = "fsync" | "flush" | "replicated" | "none";
 
+/** What an adapter can do, and its limits in bytes. The same as long as it is open. */
 export interface StorageCapabilities {
   /** Every Awaitable answers at once, and `syncSync` works. */
   readonly sync: boolean;
@@ -131,6 +133,7 @@ export interface RootStorage {
 /** Bytes of one root slot. */
 export const rootBytes = 4096;
 
+/** A place for one database: what an adapter implements, by the conventions above. */
 export interface Storage {
   /** For messages: the folder of a file storage, `memory:` otherwise. */
   readonly name: string;

@@ -5,6 +5,7 @@ import type { ExpiryTree } from "./expiry.ts";
 import { RetryQueue } from "./retry-queue.ts";
 import { Attempt, type Isolation } from "./transaction.ts";
 
+/** How a transaction is isolated, run again and answered. */
 export interface TransactionOptions {
   /** `snapshot` by default. */
   readonly isolation?: Isolation;

@@ -14,6 +14,7 @@ import { MemoryLog } from "./log.ts";
 import { MemoryMedium } from "./medium.ts";
 import { MemoryRoot } from "./root.ts";
 
+/** How a {@link MemoryStorage} answers. */
 export interface MemoryStorageOptions {
   /** When given, everything answers with a promise, and takes effect when this has resolved. */
   latency?: Latency;
