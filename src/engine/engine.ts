@@ -353,14 +353,14 @@ export class Engine {
   /** Leases a state: the newest, or one at a seq that somebody holds. */
   snapshot(options: { at?: bigint; leaseMs?: number } = {}): Snapshot {
     if (this.#isClosed) throw closed();
-    const { epoch, seq } = this.#published;
+    const { epoch, seq, time } = this.#published;
     const leaseMs = options.leaseMs ?? leaseMsDefault;
     if (options.at === undefined || options.at === BigInt(seq)) {
-      return this.snapshots.take(epoch, seq, leaseMs);
+      return this.snapshots.take(epoch, seq, leaseMs, time);
     }
     const wanted = Number(options.at);
     const leased = this.snapshots.epochOf(wanted);
-    if (leased !== undefined) return this.snapshots.take(leased, wanted, leaseMs);
+    if (leased !== undefined) return this.snapshots.take(leased, wanted, leaseMs, time);
     throw new CairnError(
       "seq_garbage_collected",
       `Cannot read at seq ${options.at}: the newest is ${seq}, and nobody holds a snapshot of ` +

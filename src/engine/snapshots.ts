@@ -46,8 +46,11 @@ export class Snapshots {
     return this.#leases.size;
   }
 
-  /** Leases an epoch that is published, or leased already. */
-  take(epoch: number, seq: number, leaseMs: number): Snapshot {
+  /**
+   * Leases an epoch that is published, or leased already. Its time is not before `newestTime`, that
+   * of the newest commit: what has expired must not come back when the clock is set back.
+   */
+  take(epoch: number, seq: number, leaseMs: number, newestTime: number): Snapshot {
     if (this.#core.exports.pinEpoch(epoch) === status.tableFull) {
       throw new CairnError(
         "memory_limit",
@@ -63,7 +66,8 @@ export class Snapshots {
       released: false,
       leaseMs,
     };
-    const snapshot = new LeasedSnapshot(BigInt(seq), now, epoch, lease, () =>
+    const time = Math.max(now, newestTime);
+    const snapshot = new LeasedSnapshot(BigInt(seq), time, epoch, lease, () =>
       this.#release(snapshot),
     );
     this.#leases.set(snapshot, lease);
