@@ -15,19 +15,33 @@ let slab: Uint8Array = new Uint8Array(0);
 let slabBuffer: ArrayBuffer = new ArrayBuffer(0);
 let slabView: DataView = new DataView(slabBuffer);
 let slabUsed = slabBytes;
-let memoryBefore: Uint8Array = slab;
-let memoryView: DataView = slabView;
 
 /** A copy of `memory[at, at + length)`. Small ones may share an ArrayBuffer. */
-export function copyBytes(memory: Uint8Array, at: number, length: number): Uint8Array {
-  if (length <= sliceBytesMax || length > sharedBytesMax) return memory.slice(at, at + length);
-  if (slabUsed + length > slabBytes) beginSlab();
-  const target = slabUsed;
-  // Whole words: the next copy begins aligned.
-  slabUsed += (length + 7) & ~7;
-  if (length <= wordwiseBytesMax) copyWords(memory, at, target, length);
-  else slab.set(memory.subarray(at, at + length), target);
-  return new Uint8Array(slabBuffer, target, length);
+export type CopyBytes = (memory: Uint8Array, at: number, length: number) => Uint8Array;
+
+/**
+ * A {@link CopyBytes} for one keyspace. It remembers the memory it saw last, which must not outlive
+ * the database; the slab is everybody's.
+ */
+export function bytesCopier(): CopyBytes {
+  let memoryBefore: Uint8Array = slab;
+  let memoryView: DataView = slabView;
+  return (memory, at, length) => {
+    if (length <= sliceBytesMax || length > sharedBytesMax) return memory.slice(at, at + length);
+    if (slabUsed + length > slabBytes) beginSlab();
+    const target = slabUsed;
+    // Whole words: the next copy begins aligned.
+    slabUsed += (length + 7) & ~7;
+    if (length <= wordwiseBytesMax) {
+      // The engine hands out the same array until its memory grows.
+      if (memory !== memoryBefore) {
+        memoryView = new DataView(memory.buffer, memory.byteOffset, memory.length);
+        memoryBefore = memory;
+      }
+      copyWords(memory, memoryView, at, target, length);
+    } else slab.set(memory.subarray(at, at + length), target);
+    return new Uint8Array(slabBuffer, target, length);
+  };
 }
 
 function beginSlab(): void {
@@ -37,13 +51,13 @@ function beginSlab(): void {
   slabUsed = 0;
 }
 
-function copyWords(memory: Uint8Array, at: number, target: number, length: number): void {
-  // The engine hands out the same array until its memory grows.
-  if (memory !== memoryBefore) {
-    memoryView = new DataView(memory.buffer, memory.byteOffset, memory.length);
-    memoryBefore = memory;
-  }
-  const from = memoryView;
+function copyWords(
+  memory: Uint8Array,
+  from: DataView,
+  at: number,
+  target: number,
+  length: number,
+): void {
   const to = slabView;
   let index = 0;
   for (; index + 4 <= length; index += 4) {

@@ -2,7 +2,7 @@
 import { type Decode, valueBytesMax } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { RowBatch } from "../transaction/index.ts";
-import { copyBytes } from "./bytes.ts";
+import { bytesCopier } from "./bytes.ts";
 import { decodeText, encodeText } from "./text.ts";
 
 /**
@@ -65,22 +65,20 @@ const utf8Codec: Codec<unknown> = {
   fromRow: (batch, index) => batch.decode(index, decodeText),
 };
 
-const bytesCodec: Codec<unknown> = {
-  encode: (value) => {
-    if (!(value instanceof Uint8Array)) {
-      throw valueInvalid(`found ${describe(value)}, expected a Uint8Array`);
-    }
-    return checkValueLength(value);
-  },
-  decode: copyBytes,
-  fromRow: (batch, index) => batch.value(index),
-};
+function encodeBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return checkValueLength(value);
+  throw valueInvalid(`found ${describe(value)}, expected a Uint8Array`);
+}
 
-/** The codecs that have a name of their own in the catalogue. */
-export const builtInCodecs: Readonly<Record<"bytes" | "json" | "utf8", Codec<unknown>>> = {
-  bytes: bytesCodec,
-  json: jsonCodec,
-  utf8: utf8Codec,
+/** The codecs that have a name of their own in the catalogue, for one keyspace. */
+export const builtInCodecs: Readonly<Record<"bytes" | "json" | "utf8", () => Codec<unknown>>> = {
+  bytes: () => ({
+    encode: encodeBytes,
+    decode: bytesCopier(),
+    fromRow: (batch, index) => batch.value(index),
+  }),
+  json: () => jsonCodec,
+  utf8: () => utf8Codec,
 };
 
 /** Guards a codec of somebody else. */
@@ -92,9 +90,10 @@ export function customCodec(codec: ValueCodec<unknown>): Codec<unknown> {
       throw codecFailed("decode", codec.name, cause);
     }
   };
+  const copy = bytesCopier();
   return {
     encode: (value) => checkValueLength(encodeWith(codec, value)),
-    decode: (memory, at, length) => decodeOwn(copyBytes(memory, at, length)),
+    decode: (memory, at, length) => decodeOwn(copy(memory, at, length)),
     fromRow: (batch, index) => decodeOwn(batch.value(index)),
   };
 }

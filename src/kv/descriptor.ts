@@ -5,9 +5,13 @@ import { checkTtl } from "../transaction/index.ts";
 import { builtInCodecs, type Codec, customCodec, type ValueCodec } from "./codec.ts";
 import { checkOneOf, checkOptions, describeValue, invalid } from "./options.ts";
 
+/** A B+ tree, which has ranges, or a hash tree for single records. */
 export type KeyspaceKind = "ordered" | "hashed";
+/** What keys are: strings, stored as UTF-8, or `Uint8Array`s. */
 export type KeyOption = "utf8" | "bytes";
+/** How values are stored without a codec of one's own: as JSON, UTF-8 text or bytes. */
 export type BuiltInValue = "json" | "utf8" | "bytes";
+/** How values are stored. */
 export type ValueOption = BuiltInValue | ValueCodec<unknown>;
 
 /** What a keyspace is made of. */
@@ -110,7 +114,7 @@ function agree<T extends string | number | null>(option: string, found: T, expec
 
 /** The codec that an option names. @throws CairnError `argument_invalid`. */
 export function codecOf(value: ValueOption): Codec<unknown> {
-  return typeof value === "string" ? builtInCodecs[value] : customCodec(value);
+  return typeof value === "string" ? builtInCodecs[value]() : customCodec(value);
 }
 
 /** Refuses what is no value option: `argument_invalid`. */

@@ -1,7 +1,7 @@
 /** What callers say about ranges, and the bounds that the engine gets. */
 import type { Range, Snapshot } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
-import { compareBytes, type Key, keyBytes, type Tree } from "../transaction/index.ts";
+import { compareBytes, type Key, keyBytes, ownedBytes, type Tree } from "../transaction/index.ts";
 import { decodeCursor } from "./cursor.ts";
 import { checkKey } from "./key-check.ts";
 import { checkOptions, checkWhole } from "./options.ts";
@@ -26,6 +26,7 @@ export interface RangeOptions<K extends Key = Key> {
   readonly limit?: number;
 }
 
+/** What to read, and from which state. Without options: all of the newest state, in order. */
 export interface ScanOptions<K extends Key = Key> extends RangeOptions<K> {
   /** Reads this state instead of the newest. */
   readonly snapshot?: Snapshot;
@@ -61,7 +62,10 @@ const orderedOptionNames = [
 /** A range that can hold no key. */
 export const emptyRange = "empty";
 
-/** The engine's range. @throws CairnError `unordered_keyspace`, `option_unknown`, `argument_invalid`. */
+/**
+ * The engine's range. @throws CairnError `unordered_keyspace`, `option_unknown`,
+ * `argument_invalid`.
+ */
 export function rangeOf(
   action: string,
   tree: Tree,
@@ -134,7 +138,7 @@ export function nextPrefix(prefix: Uint8Array): Uint8Array | undefined {
   let length = prefix.length;
   while (length > 0 && prefix[length - 1] === 0xff) length--;
   if (length === 0) return undefined;
-  const next = prefix.slice(0, length);
+  const next = ownedBytes(prefix.subarray(0, length));
   next[length - 1]++;
   return next;
 }

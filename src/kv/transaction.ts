@@ -1,6 +1,11 @@
 /** Transactions as applications see them: {@link Attempt} with keys, codecs and iterators. */
 import { runAsync, runSync, type Steps } from "../engine/index.ts";
-import type { Attempt, Key, TransactionOptions } from "../transaction/index.ts";
+import {
+  type Attempt,
+  type Key,
+  ownedBytes,
+  type TransactionOptions,
+} from "../transaction/index.ts";
 import { requireSame } from "./batch.ts";
 import type { Context } from "./context.ts";
 import { checkKey } from "./key-check.ts";
@@ -21,7 +26,9 @@ const transactionOptionNames: ReadonlySet<string> = new Set([
 const scanOptionNames: ReadonlySet<string> = new Set([...rangeOptionNames, "signal"]);
 const lifetimeOptionNames: ReadonlySet<string> = new Set(["ttl", "expiresAt"]);
 
+/** What to read of the state that the transaction sees, its own writes included. */
 export interface TransactionScanOptions<K extends Key = Key> extends RangeOptions<K> {
+  /** Looked at between batches of rows. */
   readonly signal?: AbortSignal;
 }
 
@@ -173,7 +180,7 @@ export class TransactionKeyspace<K extends Key, V> {
     const lifetime =
       options === undefined ? core.lifetime : core.lifetimeOf("put a record", options);
     // The encoder uses its memory again, and bytes may be changed by whoever owns them.
-    this.#attempt.put(core.tree, key, core.codec.encode(value).slice(), lifetime);
+    this.#attempt.put(core.tree, key, ownedBytes(core.codec.encode(value)), lifetime);
   }
 
   /** Deletes a record when the transaction commits: true when it is there now. */

@@ -1,5 +1,13 @@
 export { decodeHint, dueBefore, ExpiryTree, type Hint, momentMs, momentOf } from "./expiry.ts";
-export { checkKeyLength, compareBytes, type Key, keyBytes, keyBytesMax, ownedKey } from "./key.ts";
+export {
+  checkKeyLength,
+  compareBytes,
+  type Key,
+  keyBytes,
+  keyBytesMax,
+  ownedBytes,
+  ownedKey,
+} from "./key.ts";
 export {
   checkExpiresAt,
   checkTtl,

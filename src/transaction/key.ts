@@ -43,9 +43,14 @@ export function keyBytes(key: Key): Uint8Array {
   return bytes;
 }
 
+/** A copy of bytes whose owner may change them. Not `slice`: that of Node's Buffer copies nothing. */
+export function ownedBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 /** A key that its owner may change after the call. */
 export function ownedKey(key: Key): Key {
-  return typeof key === "string" ? key : key.slice();
+  return typeof key === "string" ? key : ownedBytes(key);
 }
 
 /** The key as the key of a Map: text as it is, bytes as one character each. */

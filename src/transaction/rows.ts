@@ -1,7 +1,7 @@
 /** Where iterators get their rows from, batch by batch. */
 import type { Columns, Decode, Engine, Range, Rows, Snapshot, Steps } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
-import { compareBytes, type Key, keyBytes, mapKey } from "./key.ts";
+import { compareBytes, type Key, keyBytes, mapKey, ownedBytes } from "./key.ts";
 import { expiryOf, isExpired } from "./lifetime.ts";
 import type { OrderedStaged, Overlay } from "./overlay.ts";
 import type { Tree } from "./tree.ts";
@@ -178,8 +178,8 @@ class KeptRows implements RowBatch {
   addStaged(staged: OrderedStaged): void {
     if (staged.value === undefined) return;
     // Copies: who gets the rows may keep and change them.
-    this.#keys.push(this.#isText ? staged.key : staged.bytes.slice());
-    if (this.#hasValues) this.#values.push(staged.value.slice());
+    this.#keys.push(this.#isText ? staged.key : ownedBytes(staged.bytes));
+    if (this.#hasValues) this.#values.push(ownedBytes(staged.value));
   }
 
   key(index: number): Uint8Array {
