@@ -9,7 +9,7 @@
  *     10  u16  garbage        bytes of removed cells; always 0 on disk
  *     12  u16  prefixLength   bytes that all keys of the page share
  *     14  u16  prefixOffset   where they stand
- *     16  u64  hash           hash pages: the hash bits that lead here; overflow: the head page's id
+ *     16  u64  hash           hash pages: the bits that lead here; overflow: id of the head page
  *     24  u8   depth          hash pages: how many bits those are
  *     25  ..   zero
  *     32  entries, gap of zeros, cells

@@ -120,7 +120,7 @@ async function refuseForeign(storage: Storage): Promise<void> {
   throw new CairnError(
     "root_corrupt",
     `Cannot open ${storage.name}: it has ${segments.length} log segments and ${blobs.length} ` +
-      "blobs but no root. Nothing was changed. Restore the root or the whole database from a backup.",
+      "blobs but no root. Nothing was changed. Restore the root or all of it from a backup.",
     { details: { segments: segments.length, blobs: blobs.length } },
   );
 }

@@ -112,7 +112,7 @@ async function bundle(name, ...plugins) {
 }
 const programs = { quick: await bundle("quick"), paused: await bundle("paused", pausing) };
 
-// --- the race --------------------------------------------------------------------------------------
+// --- the race ----------------------------------------------------------------------------------
 
 const folder = join(place, "database");
 const journal = join(place, "journal");
@@ -168,7 +168,7 @@ for (const [id, child] of openers) {
 }
 while (openers.size > 0) await sleep(10);
 
-// --- the count -------------------------------------------------------------------------------------
+// --- the count ---------------------------------------------------------------------------------
 
 const count = { acquisitions: 0, takeovers: 0, stops: 0, kills: 0, processes: started };
 const acquisitionsBy = {};

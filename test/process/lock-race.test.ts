@@ -13,7 +13,7 @@ async function run(...args: string[]): Promise<{ acquisitions: number; faults: n
   return JSON.parse(outcome.stdout.split("\n")[0] ?? "");
 }
 
-test("processes that race for the lock, are killed and stopped, never are in together", async () => {
+test("processes that race for the lock, are killed and stopped, are never in as two", async () => {
   const { acquisitions, faults } = await run("5", "--runtimes=node", "--openers=5");
   expect(faults).toBe(0);
   expect(acquisitions).toBeGreaterThan(5);

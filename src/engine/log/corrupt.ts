@@ -46,8 +46,8 @@ export function logCorrupt(
   return new CairnError(
     "log_corrupt",
     `Reading the log at segment ${place.segment}, offset ${place.offset}, commit ${place.seq}: ` +
-      `${found}. Nothing was changed. Restore from a backup, or salvage what is intact into a new ` +
-      "database.",
+      `${found}. Nothing was changed. Restore from a backup, or salvage what is intact into a ` +
+      "new database.",
     {
       details: { reason, segment: place.segment, offset: place.offset, seq: place.seq, ...details },
     },

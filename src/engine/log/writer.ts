@@ -270,7 +270,7 @@ export class LogWriter {
     if (room > 0) return room;
     throw new CairnError(
       "invariant_broken",
-      `Appending to the log: a frame may have ${bytes} bytes and needs more than ${frameHeaderBytes}.`,
+      `Appending to the log: a frame has ${bytes} bytes at most, over ${frameHeaderBytes} needed.`,
     );
   }
 
