@@ -52,10 +52,13 @@ const eraseLine = "\r\u001b[K";
 export function progress(label) {
   const begin = performance.now();
   let drawn = 0;
+  let hasEnded = false;
   const draw = (done, total) => {
     const now = performance.now();
-    if (!isWatched || (now - drawn < redrawMs && done < total)) return;
+    const isEnd = done >= total && !hasEnded;
+    if (!isWatched || (now - drawn < redrawMs && !isEnd)) return;
     drawn = now;
+    hasEnded = done >= total;
     const seconds = Math.max(0.001, (now - begin) / 1_000);
     const full = Math.round((done / total) * barColumns);
     const bar = cyan("━".repeat(full)) + dim("━".repeat(barColumns - full));

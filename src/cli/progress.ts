@@ -18,6 +18,8 @@ export class ProgressLine {
   readonly #begin: number;
   #drawn: number = Number.NEGATIVE_INFINITY;
   #hasLine = false;
+  /** The line shows the end of a phase, which is drawn at once, but once. */
+  #hasEnded = false;
 
   constructor(surroundings: Surroundings, isJson: boolean) {
     this.#surroundings = surroundings;
@@ -30,8 +32,10 @@ export class ProgressLine {
     if (!this.#isShown) return;
     const { stderr, env, now } = this.#surroundings;
     const time = now();
-    if (time - this.#drawn < redrawMs && progress.done < progress.total) return;
+    const isEnd = progress.done >= progress.total && !this.#hasEnded;
+    if (time - this.#drawn < redrawMs && !isEnd) return;
     this.#drawn = time;
+    this.#hasEnded = progress.done >= progress.total;
     this.#hasLine = true;
     const text = renderProgress(progress, time - this.#begin, stderr.columns);
     // Progress may be lost, so nobody waits for it.

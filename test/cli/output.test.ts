@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { CliError } from "../../src/cli/cli-error.ts";
 import { exitCode, exitCodeOf } from "../../src/cli/exit-code.ts";
 import { byteCount, counted, duration } from "../../src/cli/format.ts";
-import { renderProgress } from "../../src/cli/progress.ts";
+import { ProgressLine, renderProgress } from "../../src/cli/progress.ts";
+import type { Sink } from "../../src/cli/surroundings.ts";
 import { CairnError, errorCodes } from "../../src/errors.ts";
 import { open } from "../../src/index.ts";
 import { cairn, newDatabase, newPath, printed } from "./cairn.ts";
@@ -125,6 +126,35 @@ test("a progress line is never wider than the terminal", () => {
   expect(line).toContain(" 33 %");
   expect(line).toContain("2.86 MiB of 8.58 MiB");
   expect(line).toContain("2 s left");
+});
+
+test("progress is drawn at most ten times a second, however often it is reported", async () => {
+  let time = 0;
+  let drawn = 0;
+  const sink = (write: () => void): Sink => ({
+    isTerminal: true,
+    columns: 80,
+    write: async () => write(),
+  });
+  const line = new ProgressLine(
+    {
+      stdin: { isTerminal: true, read: async () => new Uint8Array(0) },
+      stdout: sink(() => undefined),
+      stderr: sink(() => {
+        drawn++;
+      }),
+      env: {},
+      signal: new AbortController().signal,
+      now: () => time,
+    },
+    false,
+  );
+  // A second of reports every millisecond, then one more of them at the end.
+  for (; time < 2_000; time++) {
+    line.show({ phase: "verify", done: Math.min(time, 1_000), total: 1_000, unit: "pages" });
+  }
+  expect(drawn).toBeGreaterThanOrEqual(20);
+  expect(drawn).toBeLessThanOrEqual(22);
 });
 
 test("progress of nothing is no division by zero", () => {
