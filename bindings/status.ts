@@ -13,6 +13,10 @@ export const status = {
   treeUnknown: -9,
   unordered: -10,
   tableFull: -11,
+  overflow: -20,
+  underflow: -21,
+  divideByZero: -22,
+  textInvalid: -23,
 } as const;
 
 /** Why a page is corrupt: REASON_ constants of assembly/page/image.ts. */

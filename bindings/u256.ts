@@ -1,4 +1,5 @@
 import { CairnError, type ErrorCode } from "../src/errors.ts";
+import { status } from "./status.ts";
 
 /** Bytes of a value in memory, in a column and in a row: least significant byte first. */
 export const U256_BYTES = 32;
@@ -40,15 +41,18 @@ export interface U256Core {
 
 type Elementwise = (left: number, right: number, out: number, count: number) => number;
 
-/** The negative results of assembly/errors.ts that arithmetic knows. */
+/** The negative results that arithmetic knows. */
 const failures: Readonly<Record<number, readonly [ErrorCode, string]>> = {
-  [-20]: ["overflow", "the result exceeds 2^256 - 1. Use smaller values, or check them before"],
-  [-21]: [
+  [status.overflow]: [
+    "overflow",
+    "the result exceeds 2^256 - 1. Use smaller values, or check them before",
+  ],
+  [status.underflow]: [
     "underflow",
     "the result would be below zero, which U256 cannot hold. Check that enough is there before",
   ],
-  [-22]: ["argument_invalid", "the divisor is zero. Pass one of at least 1"],
-  [-23]: [
+  [status.divideByZero]: ["argument_invalid", "the divisor is zero. Pass one of at least 1"],
+  [status.textInvalid]: [
     "argument_invalid",
     "the text is not a number. Pass decimal digits, or 0x and hexadecimal digits",
   ],
@@ -263,9 +267,9 @@ export class U256 {
   }
 }
 
-function check(action: string, status: number, index?: number): void {
-  if (status >= 0) return;
-  const [code, found] = failures[status] ?? ["core_failed", `the core answered ${status}`];
+function check(action: string, result: number, index?: number): void {
+  if (result >= 0) return;
+  const [code, found] = failures[result] ?? ["core_failed", `the core answered ${result}`];
   const where = index === undefined ? "" : ` at element ${index}`;
   throw new CairnError(code, `Cannot ${action} as U256${where}: ${found}.`, {
     details: index === undefined ? {} : { index },

@@ -193,6 +193,17 @@ describe("imports", () => {
     const paths = checkReached(sources, ["src/index.ts"]).map(({ path }) => path);
     expect(paths).toEqual(["src/alone.ts"]);
   });
+
+  test("a binding that waits for its layer is none, if the core has it and a test uses it", () => {
+    const sources = mapOf(source("", "src/index.ts"), source("", "bindings/u256.ts"));
+    const part = source("", "assembly/u256/add.ts");
+    const proof = source('import { a } from "../../bindings/u256.ts";', "test/u256/a.test.ts");
+    const elsewhere = source(proof.text, "test/hash/a.test.ts");
+    const found = (...others: Source[]): number =>
+      checkReached(sources, ["src/index.ts"], others).length;
+    expect(found(part, proof)).toBe(0);
+    expect([found(), found(part), found(proof), found(part, elsewhere)]).toEqual([1, 1, 1, 1]);
+  });
 });
 
 describe("the public surface", () => {
