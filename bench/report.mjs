@@ -21,8 +21,8 @@ export function writeReport(folder, prefix) {
 
 function machineLines({ machine, records }) {
   return [
-    `${machine.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ` +
-      `${machine.system}, ${machine.fileSystem}; Node ${machine.node}; ${machine.pinning}; load ` +
+    `${machine.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} ` +
+      `GiB, ${machine.system}, ${machine.fileSystem}; Node ${machine.node}; ${machine.pinning}; load ` +
       `average at the start ${machine.loadAverage.join(", ")}.`,
     ...(records === undefined
       ? []
@@ -39,7 +39,7 @@ function comparison(results) {
     "## Against other databases",
     "",
     ...machineLines(results),
-    "One process for each engine and repetition, the order alternating. Medians of the repetitions;",
+    "One process for each engine and repetition, in alternating order. Medians of the repetitions;",
     "a ratio is the quotient of medians, and its range that of the repetitions pair by pair. Keys",
     "are fresh strings in random order; every engine answers copies, and samples of all answers",
     "are compared with what was written. `at least` and `aim` are the bars of the design.",
@@ -126,8 +126,9 @@ function figureTable(runs) {
   return [
     "### All figures",
     "",
-    "Median (lowest to highest). `rssMiB` is the process at the end of the rows, test data included;",
-    "`residentMiB` and `wasmMiB` are pages held and all of linear memory. `raw.await` is the bare loop.",
+    "Median (lowest to highest). `rssMiB` is the process at the end of the rows, test data",
+    "included; `residentMiB` and `wasmMiB` are pages held and all of linear memory. `raw.await` is",
+    "the bare loop.",
     "",
     `| row | ${names.join(" | ")} |`,
     `|---|${names.map(() => "---").join("|")}|`,

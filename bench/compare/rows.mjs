@@ -152,7 +152,7 @@ function slices(keys) {
   return batches;
 }
 
-/** Rows as most engines hand them out; a module may say otherwise. Nobody has to convert its own. */
+/** Rows as most engines hand them out; a module may say otherwise. None has to convert its own. */
 const entryShape = { keyOf: (row) => row.key, bytesOf: (row) => row.value };
 
 /** Scans from random keys. Near the end of the key space there are fewer rows: not from there. */

@@ -100,8 +100,8 @@ function hashedRange(action: string, options: ScanOptions): Range {
   if (option !== undefined) {
     throw new CairnError(
       "unordered_keyspace",
-      `Cannot ${action} with ${option}: the keyspace is hashed and has no order. Leave it out, or ` +
-        "use an ordered keyspace.",
+      `Cannot ${action} with ${option}: the keyspace is hashed and has no order. Leave it out, ` +
+        "or use an ordered keyspace.",
       { details: { option } },
     );
   }

@@ -37,7 +37,7 @@ export function keyBytes(key: Key): Uint8Array {
   if (bytes.length !== key.length && loneSurrogate.test(key)) {
     throw new CairnError(
       "key_invalid",
-      "Cannot encode a key: it contains a lone surrogate, which has no UTF-8 form. Use bytes as key.",
+      "Cannot encode a key: it has a lone surrogate, which has no UTF-8 form. Use bytes as key.",
     );
   }
   return bytes;

@@ -17,7 +17,7 @@ async function exploreAndNote(setup: Exploration): Promise<Found> {
   return found;
 }
 
-describe("whatever a crash leaves, recovery finds every acknowledged commit and a whole prefix", () => {
+describe("whatever a crash leaves, recovery finds all acknowledged commits, a whole prefix", () => {
   test.each(each)("on a storage that answers at once (seed %i)", { timeout }, async (seed) => {
     const found = await exploreAndNote({ seed, stride, againOneIn: 20 });
     expect(found.states).toBeGreaterThan(20);

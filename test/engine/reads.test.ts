@@ -215,7 +215,7 @@ describe.each(places)("on %s", (_name, make) => {
     expect(await records(engine, hashed)).toEqual([["after", "clear"]]);
   });
 
-  test("a commit that decides sees what was committed before it; one that throws does nothing", async () => {
+  test("a commit that decides sees all before it; one that throws does nothing", async () => {
     await start();
     const increment = engine.commit.bind(engine, function* (effects) {
       const found = yield* engine.readSteps(ordered, "n", "newest", 0, text);
@@ -237,7 +237,7 @@ describe.each(places)("on %s", (_name, make) => {
     expect(nothing).toMatchObject({ receipt: undefined, result: 7 });
   });
 
-  test("the synchronous forms work where the storage answers at once, and refuse elsewhere", async () => {
+  test("the synchronous forms work where the storage answers at once, else refuse", async () => {
     await start();
     engine.beginCommit().put(ordered, "k", utf8("sync"));
     if (place.isSync) {

@@ -13,7 +13,8 @@ export const settings = {
   memory: "the page cache; no budget of its own",
   load: "noSync, transactionSync of 1,000 puts; then fsync of the file",
   durable:
-    "transactionSync, which syncs (batch); put in the write thread with overlappingSync, then `flushed` (await)",
+    "transactionSync, which syncs (batch); put in the write thread with overlappingSync, then " +
+    "`flushed` (await)",
   read: "getBinary; getMany for batches (await); getRange for scans",
 };
 
