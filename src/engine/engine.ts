@@ -485,7 +485,9 @@ export class Engine {
     if (failure !== undefined) throw failure;
   }
 
-  /** Before anything is applied: a commit must not end halfway because the storage answers later. */
+  /**
+   * Before anything is applied: a commit must not end halfway because the storage answers later.
+   */
   #requireSynchronous(): void {
     if (this.storage.capabilities.sync) return;
     throw new CairnError(

@@ -43,7 +43,9 @@ export function keyBytes(key: Key): Uint8Array {
   return bytes;
 }
 
-/** A copy of bytes whose owner may change them. Not `slice`: that of Node's Buffer copies nothing. */
+/**
+ * A copy of bytes whose owner may change them. Not `slice`: that of Node's Buffer copies nothing.
+ */
 export function ownedBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }

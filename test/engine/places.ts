@@ -1,4 +1,6 @@
-/** Where the engine's tests put their databases: a folder, memory, and memory that answers later. */
+/**
+ * Where the engine's tests put their databases: a folder, memory, and memory that answers later.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

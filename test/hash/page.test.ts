@@ -106,7 +106,9 @@ describe("pages of hashed trees", () => {
     module = compile("checked");
   });
 
-  /** A store of some thousand records, with holes in its buckets, and the addresses of its pages. */
+  /**
+   * A store of some thousand records, with holes in its buckets, and the addresses of its pages.
+   */
   function filled(seed: number): { store: Store; ids: number[] } {
     const random = new Random(seed);
     const store = new Store(module, { frames: 4000, mask: 0xfff0_0000_0000_00ffn });
