@@ -1,11 +1,13 @@
-/** Rows of a batch, copied out of the core's columns: two copies for the batch, none per row. */
+/**
+ * Rows of a batch, copied out of the core's columns into one buffer. An array of its own for each
+ * column would cost more than all the copying: 5.1 instead of 1.5 microseconds for 100 rows.
+ */
 import type { Core } from "../../bindings/core.ts";
 import { columns, recordFlags, rowAbsent, rowSkipped } from "../../bindings/status.ts";
 import type { Decode } from "./decode.ts";
 
 // A key may begin with U+FEFF, which is no byte order mark there.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-const noNumbers = new Float64Array(0);
 
 /** Which columns a scan fills. */
 export interface Columns {
@@ -21,70 +23,92 @@ export class Rows {
   readonly more: boolean;
   /** The last key that the batch has come to, expired records included; to go on behind. */
   readonly resume: Uint8Array | undefined;
-  readonly #keys: Uint8Array;
-  readonly #keyEnds: Uint32Array;
-  readonly #values: Uint8Array;
-  readonly #valueEnds: Uint32Array;
-  readonly #flags: Uint8Array;
+  /** All columns: seqs, expiry times, ends of keys, ends of values, flags, keys, values. */
+  readonly #bytes: Uint8Array;
   readonly #seqs: Float64Array;
   readonly #expires: Float64Array;
+  readonly #keyEnds: Uint32Array;
+  readonly #valueEnds: Uint32Array;
+  readonly #flagsAt: number;
+  readonly #keysAt: number;
+  readonly #valuesAt: number;
   /** Values from overflow pages, by row. */
-  readonly #large: Map<number, Uint8Array> = new Map();
+  #large: Map<number, Uint8Array> | undefined;
   /** All keys as one string, when they are ASCII: then offsets in it are offsets in bytes. */
   #text: string | undefined;
 
   constructor(core: Core, rows: number, wanted: Columns, more: boolean) {
+    const metaRows = wanted.meta ? rows : 0;
+    const keyRows = wanted.keys ? rows : 0;
+    const valueRows = wanted.values ? rows : 0;
     const keyBytes = core.keyColumnBytes;
-    const keysAt = core.outputAddress + columns.keys;
-    this.#keyEnds = core.columnU32(columns.keyEnds, wanted.keys ? rows : 0).slice();
-    this.#keys = core.bytes.slice(keysAt, keysAt + keyBytes);
-    const flagsAt = core.outputAddress + columns.flags;
-    this.#flags = core.bytes.slice(flagsAt, flagsAt + rows);
-    const valuesAt = core.outputAddress + columns.values;
     const valueBytes = wanted.values ? core.valueColumnBytes : 0;
-    this.#values = core.bytes.slice(valuesAt, valuesAt + valueBytes);
-    this.#valueEnds = core.columnU32(columns.valueEnds, wanted.values ? rows : 0).slice();
-    this.#seqs = wanted.meta ? core.columnF64(columns.seqs, rows).slice() : noNumbers;
-    this.#expires = wanted.meta ? core.columnF64(columns.expires, rows).slice() : noNumbers;
-    const skipped = rows > 0 && this.#flags[rows - 1] === rowSkipped;
+    const keyEndsAt = metaRows * 16;
+    const valueEndsAt = keyEndsAt + keyRows * 4;
+    this.#flagsAt = valueEndsAt + valueRows * 4;
+    this.#keysAt = this.#flagsAt + rows;
+    this.#valuesAt = this.#keysAt + keyBytes;
+    const bytes = new Uint8Array(this.#valuesAt + valueBytes);
+    const copy = (column: number, count: number, to: number): void => {
+      if (count > 0) bytes.set(core.output.subarray(column, column + count), to);
+    };
+    copy(columns.seqs, metaRows * 8, 0);
+    copy(columns.expires, metaRows * 8, metaRows * 8);
+    copy(columns.keyEnds, keyRows * 4, keyEndsAt);
+    copy(columns.valueEnds, valueRows * 4, valueEndsAt);
+    copy(columns.flags, rows, this.#flagsAt);
+    copy(columns.keys, keyBytes, this.#keysAt);
+    copy(columns.values, valueBytes, this.#valuesAt);
+    const { buffer } = bytes;
+    this.#bytes = bytes;
+    this.#seqs = new Float64Array(buffer, 0, metaRows);
+    this.#expires = new Float64Array(buffer, metaRows * 8, metaRows);
+    this.#keyEnds = new Uint32Array(buffer, keyEndsAt, keyRows);
+    this.#valueEnds = new Uint32Array(buffer, valueEndsAt, valueRows);
+    const skipped = rows > 0 && bytes[this.#flagsAt + rows - 1] === rowSkipped;
     this.count = skipped ? rows - 1 : rows;
     this.more = more;
     this.resume = more && rows > 0 && wanted.keys ? this.key(rows - 1) : undefined;
   }
 
   key(row: number): Uint8Array {
-    return this.#keys.subarray(row === 0 ? 0 : this.#keyEnds[row - 1], this.#keyEnds[row]);
+    const from = row === 0 ? 0 : this.#keyEnds[row - 1];
+    // Not `subarray`, which takes twice as long.
+    return new Uint8Array(this.#bytes.buffer, this.#keysAt + from, this.#keyEnds[row] - from);
   }
 
   keyText(row: number): string {
-    this.#text ??= decoder.decode(this.#keys);
-    if (this.#text.length !== this.#keys.length) return decoder.decode(this.key(row));
+    const keyBytes = this.#valuesAt - this.#keysAt;
+    this.#text ??= decoder.decode(this.#bytes.subarray(this.#keysAt, this.#valuesAt));
+    if (this.#text.length !== keyBytes) return decoder.decode(this.key(row));
     return this.#text.slice(row === 0 ? 0 : this.#keyEnds[row - 1], this.#keyEnds[row]);
   }
 
   /** The value; views share one buffer with the other rows of the batch. */
   value(row: number): Uint8Array {
-    const large = this.#large.size === 0 ? undefined : this.#large.get(row);
-    return (
-      large ?? this.#values.subarray(row === 0 ? 0 : this.#valueEnds[row - 1], this.#valueEnds[row])
-    );
+    const large = this.#large?.get(row);
+    if (large !== undefined) return large;
+    const from = row === 0 ? 0 : this.#valueEnds[row - 1];
+    return new Uint8Array(this.#bytes.buffer, this.#valuesAt + from, this.#valueEnds[row] - from);
   }
 
   /**
    * Hands a value to a decoder without a view of its own. Needs the `values` and `meta` columns.
+   * The memory belongs to the rows alone and may be kept.
    */
   decode<T>(row: number, decode: Decode<T>): T {
-    const large = this.#large.size === 0 ? undefined : this.#large.get(row);
+    const large = this.#large?.get(row);
     const seq = this.#seqs[row];
     const expiresAt = this.#expires[row];
     if (large !== undefined) return decode(large, 0, large.length, seq, expiresAt);
-    const at = row === 0 ? 0 : this.#valueEnds[row - 1];
-    return decode(this.#values, at, this.#valueEnds[row] - at, seq, expiresAt);
+    const from = row === 0 ? 0 : this.#valueEnds[row - 1];
+    const bytes = this.#valueEnds[row] - from;
+    return decode(this.#bytes, this.#valuesAt + from, bytes, seq, expiresAt);
   }
 
   /** False for a row of `readMany` whose key has no record. */
   has(row: number): boolean {
-    return this.#flags[row] !== rowAbsent;
+    return this.#bytes[this.#flagsAt + row] !== rowAbsent;
   }
   seq(row: number): number {
     return this.#seqs[row];
@@ -96,10 +120,11 @@ export class Rows {
 
   /** True where `value` is an overflow descriptor that must be replaced by `setLarge`. */
   isLarge(row: number): boolean {
-    const flags = this.#flags[row];
+    const flags = this.#bytes[this.#flagsAt + row];
     return flags < rowSkipped && (flags & recordFlags.overflow) !== 0;
   }
   setLarge(row: number, value: Uint8Array): void {
+    this.#large ??= new Map();
     this.#large.set(row, value);
   }
 }

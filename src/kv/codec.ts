@@ -2,7 +2,7 @@
 import { type Decode, valueBytesMax } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { RowBatch } from "../transaction/index.ts";
-import { bytesCopier } from "./bytes.ts";
+import { bytesCopier, viewBytes } from "./bytes.ts";
 import { decodeText, encodeText } from "./text.ts";
 
 /**
@@ -25,6 +25,8 @@ export interface Codec<V> {
    */
   readonly encode: (value: V) => Uint8Array;
   readonly decode: Decode<V>;
+  /** Of memory that nobody else uses and that may be kept. */
+  readonly decodeOwned: Decode<V>;
   readonly fromRow: (batch: RowBatch, index: number) => V;
 }
 
@@ -51,6 +53,7 @@ const decodeJson: Decode<unknown> = (memory, at, length) => {
 const jsonCodec: Codec<unknown> = {
   encode: encodeJson,
   decode: decodeJson,
+  decodeOwned: decodeJson,
   fromRow: (batch, index) => batch.decode(index, decodeJson),
 };
 
@@ -62,6 +65,7 @@ const utf8Codec: Codec<unknown> = {
     return checkValueLength(encodeText(value));
   },
   decode: decodeText,
+  decodeOwned: decodeText,
   fromRow: (batch, index) => batch.decode(index, decodeText),
 };
 
@@ -75,6 +79,7 @@ export const builtInCodecs: Readonly<Record<"bytes" | "json" | "utf8", () => Cod
   bytes: () => ({
     encode: encodeBytes,
     decode: bytesCopier(),
+    decodeOwned: viewBytes,
     fromRow: (batch, index) => batch.value(index),
   }),
   json: () => jsonCodec,
@@ -94,6 +99,7 @@ export function customCodec(codec: ValueCodec<unknown>): Codec<unknown> {
   return {
     encode: (value) => checkValueLength(encodeWith(codec, value)),
     decode: (memory, at, length) => decodeOwn(copy(memory, at, length)),
+    decodeOwned: (memory, at, length) => decodeOwn(viewBytes(memory, at, length)),
     fromRow: (batch, index) => decodeOwn(batch.value(index)),
   };
 }

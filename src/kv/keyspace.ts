@@ -106,7 +106,8 @@ export class Keyspace<K extends Key = Key, V = unknown> {
     const core = this.#core;
     for (const key of keys) checkKey(core.tree, key);
     const { at, now } = this.#state(options);
-    return core.context.engine.readManySteps(core.tree.id, keys, at, now, core.codec.decode);
+    const { decodeOwned } = core.codec;
+    return core.context.engine.readManySteps(core.tree.id, keys, at, now, decodeOwned);
   }
 
   /** True when there is a record; its value is not decoded. */

@@ -2,7 +2,7 @@ import type { Snapshot, Steps } from "../engine/index.ts";
 import { type RowBatch, type RowSource, throwIfAborted } from "../transaction/index.ts";
 import { encodeCursor } from "./cursor.ts";
 
-/** Rows of the first batch; each next one has four times as many, up to the most. */
+/** Rows of the first batch where no limit is given; each next one has four times as many. */
 const firstRows = 64;
 const rowsMax = 1_024;
 
@@ -28,12 +28,14 @@ export class RowReader<Row> {
   /** The row taken last, for the cursor. */
   #lastBatch: RowBatch | undefined;
   #lastIndex = 0;
-  #rows = firstRows;
+  #rows: number;
   #isOpen: boolean;
 
   constructor(setup: ReaderSetup<Row>) {
     this.#setup = setup;
     this.#left = setup.limit ?? Number.POSITIVE_INFINITY;
+    // With a limit it is known how many will be wanted: one batch, not a small and a large one.
+    this.#rows = setup.limit === undefined ? firstRows : rowsMax;
     this.#isOpen = true;
     if (this.#left === 0 || setup.source === undefined) this.close();
   }
