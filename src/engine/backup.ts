@@ -7,7 +7,7 @@
  */
 import { CairnError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
-import { blobFile } from "./blob.ts";
+import { blobCorrupt, blobFile } from "./blob.ts";
 import type { RootedState } from "./checkpoint.ts";
 import type { Engine } from "./engine.ts";
 import { logStart } from "./log/position.ts";
@@ -51,7 +51,9 @@ async function copyState(
   const files: string[] = [];
   for (const number of state.blobs) {
     const blob = engine.pager.blobs.get(number);
-    if (blob !== undefined) files.push(blob.file);
+    if (blob === undefined)
+      throw blobCorrupt(`number ${number}`, "the root names it, it is unknown");
+    files.push(blob.file);
   }
   if (root.catalogue !== undefined) files.push(blobFile("catalogue", root.catalogue));
   const sizes = await Promise.all(files.map((file) => engine.storage.blobs.size(file)));
@@ -87,7 +89,8 @@ async function copyBlob(
     for (let at = 0; at < bytes; at += bytesPerCopy) {
       const piece = buffer.subarray(0, Math.min(bytesPerCopy, bytes - at));
       const got = await source.blobs.read(file, at, piece);
-      await staged.write(at, piece.subarray(0, got));
+      if (got < piece.length) throw blobCorrupt(file, `it ends at byte ${at + got} of ${bytes}`);
+      await staged.write(at, piece);
       await staged.sync();
       copied(got);
     }

@@ -6,6 +6,7 @@
  * everything, packs leaves nine tenths full, and ends with both roots on the new blobs.
  */
 import { overflowContentBytes, pageBytes, status } from "../../bindings/status.ts";
+import { CairnError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
 import { EffectBuffer } from "./log/effect-buffer.ts";
 import { throwIfAborted } from "./maintenance.ts";
@@ -50,12 +51,14 @@ export async function carryOver(engine: Engine): Promise<void> {
   const isUrgent = slots > 4 * live + slackPages;
   let budget = isUrgent ? Number.POSITIVE_INFINITY : Math.max(carriedPagesMin, dirty / 4);
   let freed = 0;
+  let freedSlots = 0;
   for (const blob of blobs) {
-    const isDone = freed >= tooMany && slots - freed * pageBytes <= 2 * live + slackPages;
+    const isDone = freed >= tooMany && slots - freedSlots <= 2 * live + slackPages;
     if (isDone || budget < blob.live) break;
     await evacuate(engine, blob);
     budget -= blob.live;
     freed++;
+    freedSlots += blob.slots - blob.live;
   }
 }
 
@@ -78,7 +81,13 @@ function* movePages(engine: Engine, number: number, from: number, to: number): S
       if (result === status.pageMiss && core.missingPage === id && (yield* isUnused(engine, id))) {
         break;
       }
-      yield* pager.resolve(result);
+      try {
+        yield* pager.resolve(result);
+      } catch (error) {
+        // A damaged page stays where it is, and its blob with it; the others can move.
+        if (error instanceof CairnError && error.code === "page_corrupt") break;
+        throw error;
+      }
     }
   }
 }
@@ -150,6 +159,8 @@ function* rewriteValue(
 /** Rewrites all trees; see the head of this file. */
 export async function compact(engine: Engine, options: LongOptions): Promise<void> {
   throwIfAborted(options.signal);
+  // Pages that were changed lately may share a blob with what they replaced: it must be a closed one.
+  await engine.maintenance.checkpoint({ signal: options.signal });
   await engine.maintenance.reclaim();
   const trees = [...engine.trees()];
   const total = usage(engine).reduce((sum, blob) => sum + blob.live, 0);
@@ -164,6 +175,8 @@ export async function compact(engine: Engine, options: LongOptions): Promise<voi
     else await repackHashed(engine, tree, progress);
     if (engine.core.exports.treeOverflow(tree.id) > 0) await rewriteValues(engine, tree, progress);
   }
+  // What was deleted also stands in the log.
+  await engine.pipeline.turn(() => engine.log.rotate());
   // Two: afterwards both roots name the new blobs, and the old ones go.
   await engine.maintenance.checkpoint({}, true);
   await engine.maintenance.checkpoint({}, true);

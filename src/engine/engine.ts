@@ -83,6 +83,8 @@ export class Engine {
   readonly #options: EngineOptions;
   #published: Published;
   #isClosed = false;
+  /** As the storage has told last; 0 before an asynchronous one has answered. */
+  #usedBytes = 0;
 
   constructor(parts: EngineParts) {
     const { storage, claim, recovered, options, clock, random } = parts;
@@ -435,7 +437,17 @@ export class Engine {
     let live = 0;
     for (const number of this.pager.numbers()) live += exports.livePages(number);
     const used = this.storage.usedBytes();
-    const usedBytes = typeof used === "number" ? used : 0;
+    if (typeof used === "number") this.#usedBytes = used;
+    else {
+      // Answered the next time; nobody waits for it, so it may fail when the storage is closed.
+      used.then(
+        (bytesUsed) => {
+          this.#usedBytes = bytesUsed;
+        },
+        () => undefined,
+      );
+    }
+    const usedBytes = this.#usedBytes;
     const liveBytes = live * 4096;
     return {
       seq: BigInt(this.#published.seq),

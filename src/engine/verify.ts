@@ -131,6 +131,9 @@ class Verification {
       this.#pages++;
       if (core.exports.verifyImage(0, blob.number * 65536 + slot) >= 0) continue;
       const reason = corruptReasons[core.reason] ?? "unknown";
+      // Bytes that are as they were written: whether they make sense is asked where a tree leads to
+      // them. A page that died in the commit that made it may have been written half emptied.
+      if (reason !== "checksum") continue;
       this.#findings.push({ what: "page", where: blob.file, slot, reason });
     }
   }

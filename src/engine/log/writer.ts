@@ -217,6 +217,26 @@ export class LogWriter {
   }
 
   /**
+   * Goes on in a new segment, so that all that was appended before can be trimmed once a checkpoint
+   * holds it.
+   */
+  *rotate(): Steps<void> {
+    this.#requireUsable("begin a segment of the log");
+    if (this.#segment === 0) return;
+    this.#isBusy = true;
+    let isDone = false;
+    try {
+      yield* this.#begin(frameBytes(0), this.durableSeq);
+      isDone = true;
+    } catch (error) {
+      throw this.#poison.set(error);
+    } finally {
+      this.#isBusy = false;
+      if (!isDone) this.#poison.set(abandoned());
+    }
+  }
+
+  /**
    * Removes the segments that lie wholly before `below`, also those that were never part of the
    * log. A failure poisons nothing: they are tried again the next time.
    */
