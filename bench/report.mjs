@@ -22,8 +22,8 @@ export function writeReport(folder, prefix) {
 function machineLines({ machine, records }) {
   return [
     `${machine.date.slice(0, 10)}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} ` +
-      `GiB, ${machine.system}, ${machine.fileSystem}; Node ${machine.node}; ${machine.pinning}; load ` +
-      `average at the start ${machine.loadAverage.join(", ")}.`,
+      `GiB, ${machine.system}, ${machine.fileSystem}; Node ${machine.node}; ${machine.pinning}; ` +
+      `load average at the start ${machine.loadAverage.join(", ")}.`,
     ...(records === undefined
       ? []
       : [`${grouped(records)} records of 16-byte keys and 100-byte values.`]),

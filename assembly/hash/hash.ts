@@ -43,17 +43,18 @@ export function setHashMask(bits: u64): void {
   mask = bits;
 }
 
-// @ts-ignore: decorator
-@inline
-function fold(a: u64, b: u64): u64 {
-  const aLow = a & LOW_HALF;
-  const aHigh = a >> 32;
-  const bLow = b & LOW_HALF;
-  const bHigh = b >> 32;
-  const middle = aHigh * bLow;
-  const other = aLow * bHigh;
-  const carried = ((aLow * bLow) >> 32) + (middle & LOW_HALF) + (other & LOW_HALF);
-  return (aHigh * bHigh + (middle >> 32) + (other >> 32) + (carried >> 32)) ^ (a * b);
+@unmanaged
+class Word {
+  @inline static fold(a: u64, b: u64): u64 {
+    const aLow = a & LOW_HALF;
+    const aHigh = a >> 32;
+    const bLow = b & LOW_HALF;
+    const bHigh = b >> 32;
+    const middle = aHigh * bLow;
+    const other = aLow * bHigh;
+    const carried = ((aLow * bLow) >> 32) + (middle & LOW_HALF) + (other & LOW_HALF);
+    return (aHigh * bHigh + (middle >> 32) + (other >> 32) + (carried >> 32)) ^ (a * b);
+  }
 }
 
 /** Reads up to 7 bytes past the end of a key, but does not depend on them. */
@@ -65,7 +66,7 @@ export function hashBytes(key: usize, length: u32): u64 {
     let at = key;
     const last = key + length - 16;
     while (at < last) {
-      h = fold(load<u64>(at) ^ secret1, load<u64>(at, 8) ^ h);
+      h = Word.fold(load<u64>(at) ^ secret1, load<u64>(at, 8) ^ h);
       at += 16;
     }
     a = load<u64>(length >= 16 ? last : key);
@@ -73,5 +74,5 @@ export function hashBytes(key: usize, length: u32): u64 {
   } else if (length > 0) {
     a = load<u64>(key) & (~(<u64>0) >> ((8 - length) << 3));
   }
-  return fold(fold(a ^ secret2, b ^ h) ^ secret3, secret1 ^ length) & mask;
+  return Word.fold(Word.fold(a ^ secret2, b ^ h) ^ secret3, secret1 ^ length) & mask;
 }

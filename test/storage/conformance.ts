@@ -198,7 +198,7 @@ export function conformance(name: string, makePlace: () => Place): void {
         expect(Buffer.compare(read, bytesOf(70_000))).toBe(0);
       });
 
-      test("reads through what staged it while and after it is sealed, unless aborted", async () => {
+      test("reads through what staged it while and after it is sealed, not aborted", async () => {
         const staged = await storage.blobs.stage("a");
         await staged.write(0, bytesOf(100));
         const sealing = staged.sealAsync();
