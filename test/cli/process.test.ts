@@ -104,6 +104,7 @@ test("while another process writes, writers are refused and readers see a checkp
     expect(read).toMatchObject({ code: 0, stdout: "1\n" });
     expect(read.stderr).toContain(`process ${process.pid}`);
     expect(await cairn("get", path, "new")).toMatchObject({ code: 5 });
+    expect(await cairn("init", path)).toMatchObject({ code: 6 });
     const held = await cairn("lock", path, "--json");
     expect(JSON.parse(held.stdout)).toMatchObject({ locked: true, holder: { pid: process.pid } });
     expect((await cairn("lock", path)).stdout).toContain(`process ${process.pid}`);

@@ -121,14 +121,17 @@ async function databaseOfWords(): Promise<string> {
 
 test("scan gives the rows of an array that is filtered by the same bounds", async () => {
   const db = await databaseOfWords();
-  const bound = fc.constantFrom(undefined, ...words, "aa", "zz");
+  // Mostly absent, or hardly any row is left.
+  const absent = { weight: 4, arbitrary: fc.constant(undefined) };
+  const given = { weight: 1, arbitrary: fc.constantFrom(...words, "aa", "zz") };
+  const bound = fc.oneof(absent, given);
   const some = {
     gt: bound,
     gte: bound,
     lt: bound,
     lte: bound,
-    prefix: fc.constantFrom(undefined, "", "a", "ab", "x"),
-    limit: fc.constantFrom(undefined, 0, 1, 3, 100),
+    prefix: fc.constantFrom(undefined, undefined, undefined, undefined, "", "a", "ab", "x"),
+    limit: fc.constantFrom(undefined, undefined, undefined, 0, 1, 3, 100),
     reverse: fc.boolean(),
   };
   await fc.assert(
@@ -156,6 +159,25 @@ test("scan gives the rows of an array that is filtered by the same bounds", asyn
     }),
     { numRuns: 25 },
   );
+});
+
+test.each([
+  [
+    ["--gte=b", "--lt=é"],
+    ["b", "ba", "c"],
+  ],
+  [
+    ["--gt=b", "--lte=é"],
+    ["ba", "c", "é"],
+  ],
+  [["--prefix=ab"], ["ab", "abc"]],
+  [
+    ["--reverse", "--limit=2"],
+    ["😀", "é"],
+  ],
+])("scan %j", async (args, expected) => {
+  const db = await databaseOfWords();
+  expect(lines(await printed("scan", db, ...args, "--keys"))).toEqual(expected);
 });
 
 test("scan prints each row on one line, whatever is in it", async () => {

@@ -37,8 +37,8 @@ export const put: Command = {
       const value = storedValue(context, forms, input);
       const { signal } = surroundings;
       const options = ttl === undefined ? { signal } : { signal, ttl };
-      const { seq } = await records.put(key, value, { ...options, finality: "durable" });
-      await output.result({ seq, durable: true }, () => []);
+      const { seq, durable } = await records.put(key, value, { ...options, finality: "durable" });
+      await output.result({ seq, durable }, () => []);
       return exitCode.ok;
     });
   },
