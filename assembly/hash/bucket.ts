@@ -10,10 +10,10 @@
  *     31  u8     zero
  *
  * Group g, at 32 + 64 g, is for 16 records: 16 tags, then 16 slots of 3 bytes. Of the last group,
- * the tags are all there, unused ones zero, and the slots only as far as they are used. A tag is the
- * lowest byte of the key's hash, so that it stays the same when a bucket splits. A slot is a number
- * of 24 bits: offset of the cell 12, key length 11, zero 1. A cell is the key and a leaf tail, as in
- * page/slotted.ts.
+ * the tags are all there, unused ones zero, and the slots only as far as they are used. A tag is
+ * the lowest byte of the key's hash, so that it stays the same when a bucket splits. A slot is a
+ * number of 24 bits: offset of the cell 12, key length 11, zero 1. A cell is the key and a leaf
+ * tail, as in page/slotted.ts.
  *
  * In memory slots stand in any order; on the medium they are in the order of hash, then key.
  */
@@ -176,22 +176,24 @@ export function bucketFind(page: usize, key: usize, keyLength: u32, tag: u32): i
   return -1;
 }
 
-/** Begins to fetch the tags and slots of a bucket. The result only keeps the loads from being left out. */
-export function touchBucket(page: usize): u32 {
-  return load<u8>(page) | load<u8>(page, 64) | load<u8>(page, 128);
+/** Begins to fetch the tags and slots of a bucket, all at once instead of one after the other. */
+export function touchBucket(page: usize): void {
+  touched = load<u8>(page) | load<u8>(page, 64) | load<u8>(page, 128);
 }
+/** Where touched bytes go, so that the loads are not left out. */
+let touched: u32 = 0;
 
 /** Begins to fetch the first record with that tag, which most likely is the one wanted. */
-export function touchRecord(page: usize, tag: u32): u32 {
+export function touchRecord(page: usize, tag: u32): void {
   const count = countOf(page);
   const wanted = i8x16.splat(<i8>tag);
   for (let base: u32 = 0; base < count; base += 16) {
     const hits = <u32>i8x16.bitmask(i8x16.eq(v128.load(groupAt(page, base)), wanted));
     if (hits == 0) continue;
     const cell = bucketCellAt(page, base + <u32>ctz(hits));
-    return load<u8>(cell) | load<u8>(cell, 63);
+    touched = load<u8>(cell) | load<u8>(cell, 63);
+    return;
   }
-  return 0;
 }
 
 /** Adds a record whose key is not there yet. False, and nothing done, when it does not fit. */
@@ -333,7 +335,8 @@ export function validateHashHeader(page: usize): bool {
  */
 export function validateBucket(page: usize): bool {
   if (kindOf(page) != KIND_BUCKET || !validateHashHeader(page)) return false;
-  if (bucketNext(page) != 0 && (depthOf(page) != DEPTH_MAX || !isPageId(bucketNext(page)))) return false;
+  const next = bucketNext(page);
+  if (next != 0 && (depthOf(page) != DEPTH_MAX || !isPageId(next))) return false;
   const count = countOf(page);
   const heapStart = heapStartOf(page);
   const slotsEnd = groupsEnd(count);

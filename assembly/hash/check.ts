@@ -4,7 +4,8 @@
  * stands twice, record counts, overflow runs, and which blob every page lies in.
  *
  * The walk keeps its place between calls, so that the host can load what is missing and go on. The
- * directories above the current page, and the pages before it in its chain, must be resident with it.
+ * directories above the current page, and the pages before it in its chain, must be resident with
+ * it.
  */
 import { checkExtents, setCheckOwner } from "../btree/check";
 import { miss } from "../btree/path";

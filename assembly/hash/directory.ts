@@ -8,12 +8,13 @@
  *
  * An entry tells nine bits, those behind the first `depth`. A child with k bits fewer stands in 2^k
  * entries in a row, which begin at a multiple of 2^k; at most in half of all entries. That goes for
- * buckets and for directories alike: where a bucket must split and its directory cannot tell one bit
- * more, the directory itself splits in two that can. So directories are filled like the branches of
- * a B-tree, whatever the number of records; one that began anew below every full bucket would stand
- * nearly empty for as long as the tree grows by its factor.
+ * buckets and for directories alike: where a bucket must split and its directory cannot tell one
+ * bit more, the directory itself splits in two that can. So directories are filled like the
+ * branches of a B-tree, whatever the number of records. A new directory below every full bucket
+ * would be simpler, but as good as empty until the tree has grown a hundredfold.
  *
- * Because the page tells directories from buckets, a tree can be given back without reading buckets.
+ * Because the page tells directories from buckets, a tree can be given back without reading its
+ * buckets.
  */
 import { PAGE_BODY_BYTES } from "../memory";
 import { isZero } from "../page/bytes";
@@ -78,10 +79,12 @@ export function entryAt(page: usize, index: u32): u64 {
   return loadId(page + ENTRIES + index * ENTRY_BYTES);
 }
 
-/** Begins to fetch an entry. The result only keeps the load from being left out. */
-export function touchEntryAt(page: usize, index: u32): u32 {
-  return load<u8>(page + ENTRIES + index * ENTRY_BYTES);
+/** Begins to fetch an entry. */
+export function touchEntryAt(page: usize, index: u32): void {
+  touched = load<u8>(page + ENTRIES + index * ENTRY_BYTES);
 }
+/** Where touched bytes go, so that the load is not left out. */
+let touched: u32 = 0;
 
 export function isDirectoryAt(page: usize, index: u32): bool {
   return ((load<u8>(page + KINDS + (index >>> 3)) >>> (index & 7)) & 1) != 0;

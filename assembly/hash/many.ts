@@ -1,7 +1,7 @@
 /**
- * Hashed trees: many look-ups at once. A single one is a chain of cache misses: where the bucket is,
- * its tags, its record. Here a group of keys goes down together, and each step first touches what the
- * next one reads for all of them, so that the misses of a group overlap.
+ * Hashed trees: many look-ups at once. A single one is a chain of cache misses: where the bucket
+ * is, its tags, its record. Here a group of keys goes down together, and each step first touches
+ * what the next one reads for all of them, so that the misses of a group overlap.
  */
 import { miss } from "../btree/path";
 import { KIND_DIRECTORY, depthOf } from "../page/header";
@@ -104,7 +104,7 @@ function locate(owner: u32, count: u32): u32 {
   }
   for (let index: u32 = 0; index < left; index++) {
     const page = load<u32>(itemAt(index), PAGE);
-    if (page != 0) touched = touchRecord(page, tagOf(load<u64>(itemAt(index))));
+    if (page != 0) touchRecord(page, tagOf(load<u64>(itemAt(index))));
   }
   for (let index: u32 = 0; index < left; index++) {
     if (!findTail(itemAt(index))) return index;
@@ -127,10 +127,10 @@ function enterPages(owner: u32, count: u32): u32 {
     if (failure == KIND_DIRECTORY) {
       const depth = depthOf(page);
       store<i32>(item, <i32>depth, ABOVE);
-      touched = touchEntryAt(page, entryIndex(hash, depth));
+      touchEntryAt(page, entryIndex(hash, depth));
     } else {
       store<u64>(item, 0, NEXT);
-      touched = touchBucket(page);
+      touchBucket(page);
     }
   }
   return count;
@@ -145,7 +145,7 @@ function leavePage(item: usize): bool {
   return next != 0;
 }
 
-/** Finds the record in its bucket, or in the chain behind that. False when a page of it is missing. */
+/** Finds the record in its bucket, or the chain behind that. False when a page is missing. */
 function findTail(item: usize): bool {
   const page = load<u32>(item, PAGE);
   let tail: usize = 0;

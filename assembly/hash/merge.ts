@@ -6,15 +6,7 @@
  */
 import { dropPage } from "../page/epoch";
 import { idOf } from "../page/frame";
-import {
-  KIND_BUCKET,
-  KIND_DIRECTORY,
-  depthOf,
-  hashOf,
-  kindOf,
-  setDepth,
-  setHash,
-} from "../page/header";
+import { depthOf, hashOf, setDepth, setHash, signatureOf } from "../page/header";
 import { findPage } from "../page/table";
 import { bucketMerge, bucketMergedBytes, bucketNext, bucketUsedBytes, prefixBits } from "./bucket";
 import {
@@ -84,12 +76,19 @@ function buddyOf(directory: usize, child: usize): u64 {
   return isUniform(directory, first, entries, id) ? id : NO_BUDDY;
 }
 
+/** True if a page is like `child`, and their bits differ in the last one only. */
+function isBuddy(page: usize, child: usize): bool {
+  const depth = depthOf(child);
+  const bit: u64 = (<u64>1) << (<u64>(64 - depth));
+  const isLike = signatureOf(page) == signatureOf(child) && depthOf(page) == depth;
+  return isLike && (hashOf(page) ^ hashOf(child)) == bit;
+}
+
 /** Moves the buddy's records over. False when it is not resident, not alike, or has too many. */
 function takeBuddy(bucket: usize, id: u64, mergedMax: u32): bool {
   if (id == 0) return true;
   const buddy = findPage(id);
-  if (buddy == 0 || kindOf(buddy) != KIND_BUCKET || bucketNext(buddy) != 0) return false;
-  if (depthOf(buddy) != depthOf(bucket)) return false;
+  if (buddy == 0 || !isBuddy(buddy, bucket) || bucketNext(buddy) != 0) return false;
   if (bucketMergedBytes(bucket, buddy) > mergedMax) return false;
   bucketMerge(bucket, buddy);
   dropPage(id);
@@ -129,8 +128,7 @@ function takeHalf(parent: usize, directory: usize): bool {
   const isDirectory = isDirectoryAt(parent, first);
   const buddy = isDirectory ? findPage(id) : 0;
   if (isDirectory) {
-    if (buddy == 0 || kindOf(buddy) != KIND_DIRECTORY || !isCoarse(buddy)) return false;
-    if (depthOf(buddy) != depthOf(directory)) return false;
+    if (buddy == 0 || !isBuddy(buddy, directory) || !isCoarse(buddy)) return false;
     if (childrenOf(directory) + childrenOf(buddy) > CHILDREN_MAX) return false;
   }
   const upper = entryIndex(hashOf(directory), depthOf(directory) - 1) >= HALF;

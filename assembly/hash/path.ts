@@ -7,7 +7,15 @@ import { CORRUPT } from "../errors";
 import { miss } from "../btree/path";
 import { dropPage, writable } from "../page/epoch";
 import { idOf } from "../page/frame";
-import { KIND_BUCKET, KIND_DIRECTORY, countOf, depthOf, hashOf, kindOf, treeOf } from "../page/header";
+import {
+  KIND_BUCKET,
+  KIND_DIRECTORY,
+  countOf,
+  depthOf,
+  hashOf,
+  kindOf,
+  treeOf,
+} from "../page/header";
 import { REASON_BOUNDS, REASON_HASH, REASON_KIND, REASON_TREE, corrupt } from "../page/image";
 import { findPage } from "../page/table";
 import { setRoot, treeId } from "../tree/tree";
@@ -22,7 +30,7 @@ import {
 } from "./directory";
 
 /**
- * Pages of a chain, at most: thousands of keys with equal hashes, which do not come about by chance.
+ * Pages of a chain, at most: hundreds of keys with equal hashes, which do not come about by chance.
  * The bound keeps a change within the frames that are reserved for it.
  */
 export const CHAIN_PAGES_MAX: u32 = 64;
@@ -90,9 +98,9 @@ export function removeFromPath(level: u32): void {
 }
 
 /**
- * What page `id` is for a hash, below a directory with the depth `above`, in a tree: KIND_DIRECTORY,
- * KIND_BUCKET, or CORRUPT. A page that passes is safe to use, whatever else may be wrong with it,
- * and every level uses up bits, so that no damage can lead round in a circle.
+ * What page `id` is for a hash, below a directory with the depth `above`, in tree `owner`:
+ * KIND_DIRECTORY, KIND_BUCKET, or CORRUPT. A page that passes is safe to use, whatever else may be
+ * wrong with it, and every level uses up bits, so that no damage can lead round in a circle.
  */
 export function kindFor(page: usize, id: u64, owner: u32, hash: u64, above: i32): i32 {
   const kind = kindOf(page);
@@ -143,7 +151,7 @@ export function descendChain(): i32 {
   return 1;
 }
 
-/** Looks for the key in the bucket and its chain: 1, 0 when it is not there, PAGE_MISS or CORRUPT. */
+/** Looks for the key in the bucket and its chain: 1, 0 without it, PAGE_MISS or CORRUPT. */
 export function findKey(key: usize, keyLength: u32, hash: u64): i32 {
   const tag = tagOf(hash);
   while (true) {

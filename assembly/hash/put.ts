@@ -18,6 +18,7 @@ import {
   createBucket,
   setBucketNext,
   tagOf,
+  touchBucket,
 } from "./bucket";
 import { hashBytes } from "./hash";
 import {
@@ -58,7 +59,9 @@ export function lookUp(
   hash: u64,
 ): i32 {
   const found = descend(tree, root, hash);
-  return found <= 0 ? found : findKey(key, keyLength, hash);
+  if (found <= 0) return found;
+  touchBucket(chainPage(0));
+  return findKey(key, keyLength, hash);
 }
 
 /** Inserts or replaces a record: 0 inserted, 1 replaced, or a negative code with nothing done. */

@@ -2,6 +2,7 @@
 import { compactBucket, validateBucket } from "../../assembly/hash/bucket";
 import { validateDirectory } from "../../assembly/hash/directory";
 import { hashBytes, setHashMask as setMask } from "../../assembly/hash/hash";
+import { hashGetMany } from "../../assembly/hash/many";
 import { hashGet, hashPut } from "../../assembly/hash/put";
 import { hashRemove } from "../../assembly/hash/remove";
 import { hashRelocate } from "../../assembly/hash/repack";
@@ -32,6 +33,10 @@ export function putRecord(
     INPUT + VALUE,
     valueBytes,
   );
+}
+
+export function getManyRecords(tree: u32, at: f64, count: u32, now: f64, columns: u32): i32 {
+  return hashGetMany(findTree(tree), at === 0 ? epoch : <u64>at, INPUT, count, now, columns);
 }
 
 export function removeRecord(tree: u32, keyLength: u32): i32 {
