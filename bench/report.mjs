@@ -154,8 +154,9 @@ function settingsTable(runs) {
 
 function alone(results) {
   const lines = [];
-  for (const [name, figures] of Object.entries(results.runs)) {
-    const { unit, title, most } = limits[name] ?? { unit: "", title: name };
+  for (const [name, { unit, title, most }] of Object.entries(limits)) {
+    const figures = results.runs[name];
+    if (figures === undefined) continue;
     const { median: middle, min, max } = summary(figures);
     const isMet = most === undefined ? "" : middle <= most ? "met" : "missed";
     const range = figures.length > 1 ? `${figure(min)} to ${figure(max)}` : "";

@@ -14,7 +14,7 @@ export const pinning = canPin ? `one core (taskset -c ${core})` : "not pinned";
 export function runChild(script, job, options = {}) {
   const { node = process.execPath, flags = ["--expose-gc"], timeoutMs = 600_000 } = options;
   const command = [node, ...flags, script, JSON.stringify(job)];
-  if (canPin) command.unshift("taskset", "-c", core);
+  if (canPin && options.isUnpinned !== true) command.unshift("taskset", "-c", core);
   return new Promise((resolve, reject) => {
     const child = spawn(command[0], command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
