@@ -43,6 +43,7 @@ export class Applier {
     const core = this.#core;
     let at = 0;
     let removed = 0;
+    this.#refuseGone(effects, at);
     while (at < effects.length) {
       const whole = at === 0 && effects.length <= core.inputBytesMax;
       const chunk = whole ? effects : effects.subarray(at, at + core.inputBytesMax);
@@ -63,6 +64,21 @@ export class Applier {
     return removed;
   }
 
+  /** Refuses effects on dropped trees: the core has them as long as a snapshot may need them. */
+  #refuseGone(effects: Uint8Array, from: number): void {
+    if (!this.#trees.hasGone) return;
+    const view = new DataView(effects.buffer, effects.byteOffset, effects.length);
+    let at = from;
+    while (at + effectHeaderBytes <= effects.length) {
+      const tree = view.getUint32(at + 4, true);
+      const isDrop = view.getUint8(at) === effectOp.dropTree;
+      if (!isDrop && this.#trees.isGone(tree)) throw this.#trees.unknown(tree);
+      const keyBytes = view.getUint16(at + 2, true);
+      const expiresBytes = (view.getUint8(at + 1) & 1) * 8;
+      at += effectHeaderBytes + expiresBytes + keyBytes + view.getUint32(at + 8, true);
+    }
+  }
+
   /** createTree and dropTree: the bytes of the effect. */
   *#applyCatalogue(effects: Uint8Array, at: number): Steps<number> {
     const view = new DataView(effects.buffer, effects.byteOffset + at);
@@ -79,6 +95,7 @@ export class Applier {
     if (this.#trees.get(id) !== undefined) {
       yield* this.#call(() => this.#core.exports.clear(id));
       this.#trees.drop(id);
+      this.#refuseGone(effects, at + bytes);
     }
     return bytes;
   }

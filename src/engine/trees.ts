@@ -17,6 +17,8 @@ export class Trees {
   #droppedNow: number[] = [];
   /** Dropped trees and the epoch of the drop. */
   #dropped: { id: number; epoch: number }[] = [];
+  /** The ids of both. The core still knows these trees, because a snapshot may. */
+  readonly #gone: Set<number> = new Set();
   next = 1;
 
   constructor(core: Core) {
@@ -29,6 +31,15 @@ export class Trees {
 
   all(): IterableIterator<TreeInfo> {
     return this.#infos.values();
+  }
+
+  /** True when the core knows trees that must not be written to. */
+  get hasGone(): boolean {
+    return this.#gone.size > 0;
+  }
+
+  isGone(id: number): boolean {
+    return this.#gone.has(id);
   }
 
   /** A number that no tree has had. */
@@ -51,7 +62,11 @@ export class Trees {
     if (info === undefined) return;
     this.#infos.delete(id);
     this.#droppedNow.push(id);
-    this.#undo.push(() => this.#infos.set(id, info));
+    this.#gone.add(id);
+    this.#undo.push(() => {
+      this.#infos.set(id, info);
+      this.#gone.delete(id);
+    });
   }
 
   commit(epoch: number): void {
@@ -73,7 +88,10 @@ export class Trees {
     if (this.#dropped.length === 0) return;
     const oldest = this.#core.exports.oldestPin();
     const gone = this.#dropped.filter((tree) => tree.epoch <= oldest);
-    for (const { id } of gone) this.#core.exports.forgetTree(id);
+    for (const { id } of gone) {
+      this.#core.exports.forgetTree(id);
+      this.#gone.delete(id);
+    }
     this.#dropped = this.#dropped.filter((tree) => tree.epoch > oldest);
   }
 
