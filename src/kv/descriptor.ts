@@ -74,7 +74,7 @@ export function describeKeyspace(
     type: "keyspace",
     name,
     key: options.key ?? "utf8",
-    value: valueName(options.value ?? valueDefault),
+    value: valueName(options.value === undefined ? valueDefault : options.value),
     ...(ttl === undefined || ttl === null ? {} : { ttl: checkTtl(ttl) }),
   };
 }
