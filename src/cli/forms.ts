@@ -58,7 +58,10 @@ const jsonForms: ValueForms = {
     try {
       return JSON.parse(decodeInput(bytes));
     } catch (cause) {
-      throw usageInvalid("The input is no JSON, which this keyspace holds.", { cause });
+      throw usageInvalid(
+        "The input is no JSON, which this keyspace holds. Use --string to store it as a string.",
+        { cause },
+      );
     }
   },
   valueText: jsonText,
