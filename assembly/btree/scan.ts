@@ -6,7 +6,10 @@
  */
 import { PAGE_MISS } from "../errors";
 import { OUTPUT } from "../memory";
+import { copyBytes } from "../page/bytes";
+import { idOf } from "../page/frame";
 import { countOf, levelOf } from "../page/header";
+import { REASON_BOUNDS, corrupt } from "../page/image";
 import {
   KEYS,
   ROWS_MAX,
@@ -23,12 +26,21 @@ import {
   pushRow,
   rows,
 } from "../page/rows";
-import { copyKey, keyLengthAt, search, tailAt, touchCells, touchSlots } from "../page/slotted";
+import {
+  compareAt,
+  copyKey,
+  keyLengthAt,
+  search,
+  tailAt,
+  touchCells,
+  touchSlots,
+} from "../page/slotted";
 import { rootAt, treeId } from "../tree/tree";
 import { childAt, childIndex, failure, rootPage, treePage } from "./path";
 
 const branches: usize = memory.data(16 * 4, 16);
 const indexes: usize = memory.data(16 * 4, 16);
+const lastKey: usize = memory.data(2048, 16);
 let height: u32 = 0;
 let leaf: usize = 0;
 let owner: u32 = 0;
@@ -87,6 +99,15 @@ function step(reverse: bool): i32 {
   return 0;
 }
 
+/**
+ * True if the leaf lies wholly beyond the one before it, whose last key is in `lastKey`. Batches go on
+ * behind the last key that they came to, so a scan that met damage could otherwise run in a circle.
+ */
+function isBeyond(reverse: bool, lastLength: u32): bool {
+  const order = compareAt(leaf, reverse ? countOf(leaf) - 1 : 0, lastKey, lastLength);
+  return reverse ? order < 0 : order > 0;
+}
+
 /** First index of the leaf with key >= `key`, or > `key`. */
 function lowerBound(key: usize, keyLength: u32, after: bool): u32 {
   const found = search(leaf, key, keyLength);
@@ -123,23 +144,30 @@ export function scan(
   const afterLow = (flags & SCAN_AFTER_LOW) != 0;
   const throughHigh = (flags & SCAN_THROUGH_HIGH) != 0;
   let hops: u32 = 0;
+  let started = false;
   while (true) {
     const count = countOf(leaf);
-    // Where the scan goes on from, only its first leaf can hold the bound that it began at.
-    const atLow = lowLength >= 0 && (reverse || hops == 0);
-    const atHigh = highLength >= 0 && (!reverse || hops == 0);
-    const from: u32 = atLow ? lowerBound(low, lowLength, afterLow) : 0;
-    const to: u32 = atHigh ? lowerBound(high, highLength, throughHigh) : count;
+    const from: u32 =
+      lowLength >= 0 && !(started && !reverse) ? lowerBound(low, lowLength, afterLow) : 0;
+    const to: u32 =
+      highLength >= 0 && !(started && reverse) ? lowerBound(high, highLength, throughHigh) : count;
+    // Leaves follow each other in order, so none behind this one can hold the bound it began at.
+    if (reverse ? to > 0 : from < count) started = true;
     if (from < to) {
       touchCells(leaf, from, to, reverse, most - rows);
       if (!emit(from, to, reverse, flags, now, most)) return endRows(true);
     }
     // The leaf holds a key beyond the range: nothing further can be inside.
     if (reverse ? from > 0 : to < count) return endRows(false);
+    const lastLength = copyKey(leaf, reverse ? 0 : count - 1, lastKey);
     moved = step(reverse);
-    if (moved == PAGE_MISS && rows == 0 && hops > 0) {
+    if (moved > 0 && !isBeyond(reverse, lastLength)) {
+      moved = corrupt(idOf(leaf), REASON_BOUNDS);
+    }
+    if (moved == PAGE_MISS && rows == 0 && started && hops > 0) {
       // Nothing but expired records so far: say how far, or the next try would begin again.
-      pushMarker(ROW_SKIPPED, copyKey(leaf, reverse ? 0 : count - 1, OUTPUT + KEYS));
+      copyBytes(OUTPUT + KEYS, lastKey, lastLength);
+      pushMarker(ROW_SKIPPED, lastLength);
     }
     if (moved < 0) return rows > 0 && moved == PAGE_MISS ? endRows(true) : moved;
     hops++;
