@@ -100,8 +100,9 @@ function step(reverse: bool): i32 {
 }
 
 /**
- * True if the leaf lies wholly beyond the one before it, whose last key is in `lastKey`. Batches go on
- * behind the last key that they came to, so a scan that met damage could otherwise run in a circle.
+ * True if the leaf lies wholly beyond the one before it, whose last key is in `lastKey`. Batches go
+ * on behind the last key that they came to, so a scan that met damage could otherwise run in a
+ * circle.
  */
 function isBeyond(reverse: bool, lastLength: u32): bool {
   const order = compareAt(leaf, reverse ? countOf(leaf) - 1 : 0, lastKey, lastLength);

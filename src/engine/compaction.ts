@@ -159,7 +159,8 @@ function* rewriteValue(
 /** Rewrites all trees; see the head of this file. */
 export async function compact(engine: Engine, options: LongOptions): Promise<void> {
   throwIfAborted(options.signal);
-  // Pages that were changed lately may share a blob with what they replaced: it must be a closed one.
+  // Pages that were changed lately may share a blob with what they replaced: it must be a closed
+  // one.
   await engine.maintenance.checkpoint({ signal: options.signal });
   await engine.maintenance.reclaim();
   const trees = [...engine.trees()];

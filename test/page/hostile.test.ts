@@ -192,7 +192,8 @@ describe.each(builds)("damaged pages in the %s build", (build) => {
     }
   });
 
-  // The checked build traps where a contradiction between pages meets an assertion, so it only reads.
+  // The checked build traps where a contradiction between pages meets an assertion, so it only
+  // reads.
   const writes = build === "release";
   const targets = [0, 1, 2, 3, 4] as const;
   test.each(targets)("with a good checksum do no harm: target %i", (target) => {
