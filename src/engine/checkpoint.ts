@@ -64,8 +64,8 @@ export class Checkpointer {
   #condemned: { number: number; epoch: number }[] = [];
   /** States that are being copied. */
   readonly #held: RootedState[] = [];
-  /** Catalogue blobs that no root names any more. */
-  #staleCatalogues: string[] = [];
+  /** Blobs that no root names any more. */
+  #staleFiles: string[] = [];
 
   constructor(setup: CheckpointerSetup) {
     this.#setup = setup;
@@ -137,14 +137,16 @@ export class Checkpointer {
     return items;
   }
 
-  /** Steps 2 to 6. */
+  /** Steps 2 to 5. When it fails, nothing may be written to this storage any more. */
   *write(frozen: Frozen, isSync: boolean, sliceDone: SliceDone): Steps<void> {
     const { pager } = this.#setup;
-    yield* this.#writeBlobs(frozen, isSync, sliceDone);
-    const reference = yield* this.#writeCatalogue(frozen, isSync);
-    yield* this.#writeRoot(frozen, reference, isSync);
-    pager.core.exports.unpinEpoch(frozen.epoch);
-    yield* this.cleanUp(frozen.epoch);
+    try {
+      yield* this.#writeBlobs(frozen, isSync, sliceDone);
+      const reference = yield* this.#writeCatalogue(frozen, isSync);
+      yield* this.#writeRoot(frozen, reference, isSync);
+    } finally {
+      pager.core.exports.unpinEpoch(frozen.epoch);
+    }
   }
 
   *#writeBlobs(frozen: Frozen, isSync: boolean, sliceDone: SliceDone): Steps<void> {
@@ -181,6 +183,8 @@ export class Checkpointer {
     const { pager } = this.#setup;
     const write = pager.writeHeader(blob);
     if (write !== undefined) yield write;
+    // A page that was written to make room is missing: what the root would name is not there.
+    if (blob.failure !== undefined) throw blob.failure;
     const staged = blob.staged as StagedBlob;
     if (isSync) yield* wait(staged.seal());
     else yield staged.sealAsync();
@@ -223,7 +227,7 @@ export class Checkpointer {
     else yield storage.root.compareAndSetAsync(before.record, bytes);
     const stale = this.older.root.catalogue;
     if (stale !== undefined && stale.number !== before.catalogue?.number) {
-      this.#staleCatalogues.push(blobFile("catalogue", stale));
+      this.#staleFiles.push(blobFile("catalogue", stale));
     }
     this.older = this.newest;
     this.newest = { root, blobs: new Set(frozen.catalogue.blobs.map((blob) => blob.number)) };
@@ -247,9 +251,9 @@ export class Checkpointer {
       entry.epoch <= oldest && !needed(entry.number);
     const gone = this.#condemned.filter(isGone);
     this.#condemned = this.#condemned.filter((entry) => !isGone(entry));
-    const files = this.#staleCatalogues;
-    this.#staleCatalogues = [];
-    if (this.#held.length > 0) this.#staleCatalogues = files.splice(0);
+    const files = this.#staleFiles;
+    this.#staleFiles = [];
+    if (this.#held.length > 0) this.#staleFiles = files.splice(0);
     for (const { number } of gone) {
       const blob = pager.blobs.get(number);
       if (blob === undefined) continue;
@@ -257,7 +261,13 @@ export class Checkpointer {
       pager.blobs.delete(number);
       exports.forgetBlob(number);
     }
-    yield* log.trim(this.older.root.position);
-    if (files.length > 0) yield* wait(storage.blobs.remove(files));
+    try {
+      yield* log.trim(this.older.root.position);
+      if (files.length > 0) yield* wait(storage.blobs.remove(files));
+    } catch (error) {
+      // They are in nobody's way, and tried again the next time.
+      this.#staleFiles.push(...files);
+      throw error;
+    }
   }
 }

@@ -83,6 +83,7 @@ export class Engine {
   readonly #options: EngineOptions;
   #published: Published;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
   /** As the storage has told last; 0 before an asynchronous one has answered. */
   #usedBytes = 0;
 
@@ -127,6 +128,7 @@ export class Engine {
     });
     this.maintenance = new Maintenance(this, options);
     this.pager.onPressure = () => this.snapshots.lapseOldest();
+    this.pager.onWriteFailed = (error) => this.pipeline.poison(error);
     this.snapshots.onRelease = () => this.forest.forgetDropped();
   }
 
@@ -186,11 +188,13 @@ export class Engine {
 
   /** Commits what was encoded since `beginCommit`. */
   async submit(options?: CommitOptions): Promise<Receipt> {
+    this.#requireWritable();
     return receiptOf(await this.pipeline.submit(options));
   }
 
   submitSync(options?: CommitOptions): Receipt {
     this.#requireSynchronous();
+    this.#requireWritable();
     return receiptOf(this.pipeline.submitSync(undefined, options));
   }
 
@@ -402,7 +406,12 @@ export class Engine {
   async flush(): Promise<void> {
     this.#requireWritable();
     await this.pipeline.idle();
-    await this.log.sync();
+    try {
+      await this.log.sync();
+    } catch (error) {
+      this.pipeline.poison(error);
+      throw error;
+    }
   }
 
   /** Writes a checkpoint now. */
@@ -472,6 +481,7 @@ export class Engine {
       pagesRead: this.pager.pagesRead,
       pagesWritten: this.pager.pagesWritten,
       snapshots: this.snapshots.count,
+      upkeepFailure: this.maintenance.failure,
     };
   }
 
@@ -479,22 +489,30 @@ export class Engine {
     return this.#isClosed;
   }
 
-  /** Ends everything, writes a checkpoint, closes the log cleanly, and lets go of the storage. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  /**
+   * Ends everything, writes a checkpoint, closes the log cleanly, and lets go of the storage. No
+   * commit begins after the call; reads are answered until it ends.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.pipeline.idle();
-    let failure: unknown;
     try {
       this.snapshots.releaseAll();
       await this.maintenance.close();
-    } catch (error) {
-      failure = error;
+    } finally {
+      this.#isClosed = true;
+      this.maintenance.stop();
+      await this.log.settled();
+      try {
+        await this.storage.close();
+      } finally {
+        await this.claim.release();
+      }
     }
-    this.#isClosed = true;
-    await this.log.settled();
-    await this.storage.close();
-    await this.claim.release();
-    if (failure !== undefined) throw failure;
   }
 
   /**
@@ -509,7 +527,7 @@ export class Engine {
   }
 
   #requireWritable(): void {
-    if (this.#isClosed) throw closed();
+    if (this.#closing !== undefined) throw closed();
     if (this.readOnly) {
       throw new CairnError(
         "read_only",

@@ -29,6 +29,8 @@ export class Maintenance {
   #cancelIdle: (() => void) | undefined;
   #cancelSync: (() => void) | undefined;
   #isStopped = false;
+  /** Why the last upkeep in the background has not done all of its work. */
+  failure: string | undefined;
   /** An asynchronous checkpoint is between its freeze and its root. */
   #isWriting = false;
 
@@ -64,8 +66,7 @@ export class Maintenance {
     if (this.#cancelSync !== undefined || this.#timers === undefined) return;
     this.#cancelSync = this.#timers.after(ms, () => {
       this.#cancelSync = undefined;
-      // A failure poisons the log; the next commit reports it.
-      this.#engine.log.sync().catch(() => undefined);
+      this.#engine.log.sync().catch((error) => this.#engine.pipeline.poison(error));
     });
   }
 
@@ -85,16 +86,20 @@ export class Maintenance {
   #begin(): void {
     if (this.#running !== undefined || this.#isStopped) return;
     this.#running = this.#upkeep()
-      // A failed write has poisoned the log, which the next commit reports; anything else is tried
-      // again.
-      .catch(() => undefined)
+      // After a failed write the next commit says so; anything else is tried again, and told.
+      .catch((error: unknown) => this.#failed(error))
       .finally(() => {
         this.#running = undefined;
       });
   }
 
+  #failed(error: unknown): void {
+    this.failure = error instanceof Error ? error.message : String(error);
+  }
+
   async #upkeep(): Promise<void> {
-    await this.reclaim();
+    this.failure = undefined;
+    await this.#reclaimIfPossible();
     const { exports } = this.#engine.core;
     const isDue =
       this.logBytes > this.#logBytesMax ||
@@ -125,6 +130,16 @@ export class Maintenance {
     }
   }
 
+  /** The same, but what cannot be given back because it is damaged stays, and holds nothing up. */
+  async #reclaimIfPossible(): Promise<void> {
+    try {
+      await this.reclaim();
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.code !== "page_corrupt") throw error;
+      this.#failed(error);
+    }
+  }
+
   *#reclaimSome(): Steps<void> {
     const { core, pager } = this.#engine;
     const result = core.exports.reclaim(reclaimPages);
@@ -138,15 +153,17 @@ export class Maintenance {
     const frozen = await pipeline.turn(() => this.#freeze(isForced));
     if (frozen === undefined) return;
     this.#isWriting = true;
+    const progress = new Reports(options);
     try {
-      const steps = checkpointer.write(frozen, false, (done, total) => {
-        const progress = { phase: "checkpoint", done: Math.min(done, total), total } as const;
-        options.onProgress?.({ ...progress, unit: "pages" });
-      });
-      await runAsync(steps);
+      await runAsync(checkpointer.write(frozen, false, progress.slice));
+    } catch (error) {
+      pipeline.poison(error);
+      throw error;
     } finally {
       this.#isWriting = false;
     }
+    await runAsync(checkpointer.cleanUp(frozen.epoch));
+    progress.throwFailure();
   }
 
   // biome-ignore lint/correctness/useYield: a turn takes steps, and freezing is a single one
@@ -166,7 +183,19 @@ export class Maintenance {
     const { pipeline, checkpointer, storage } = this.#engine;
     if (!storage.capabilities.sync || this.#isWriting || pipeline.isApplying) return;
     const frozen = runSync(this.#freeze(false));
-    if (frozen !== undefined) runSync(checkpointer.write(frozen, true, () => undefined));
+    if (frozen === undefined) return;
+    try {
+      runSync(checkpointer.write(frozen, true, () => undefined));
+    } catch (error) {
+      // The commit that this comes after is as durable as it was told: the next one is refused.
+      pipeline.poison(error);
+      return;
+    }
+    try {
+      runSync(checkpointer.cleanUp(frozen.epoch));
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** No more upkeep; what is running ends by itself. */
@@ -184,11 +213,35 @@ export class Maintenance {
     while (this.#running !== undefined) await this.#running;
     if (readOnly) return this.stop();
     if (!pipeline.isPoisoned) {
-      await this.reclaim();
+      await this.#reclaimIfPossible();
       await this.#write({});
       await runAsync(log.close({ time: clock() }));
     }
     this.stop();
+  }
+}
+
+/** Tells of progress; what the caller's function throws must not end a checkpoint half-way. */
+class Reports {
+  readonly #options: LongOptions;
+  #failure: { error: unknown } | undefined;
+
+  constructor(options: LongOptions) {
+    this.#options = options;
+  }
+
+  readonly slice = (done: number, total: number): void => {
+    if (this.#failure !== undefined) return;
+    const progress = { phase: "checkpoint", done: Math.min(done, total), total } as const;
+    try {
+      this.#options.onProgress?.({ ...progress, unit: "pages" });
+    } catch (error) {
+      this.#failure = { error };
+    }
+  };
+
+  throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
 

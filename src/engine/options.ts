@@ -84,6 +84,8 @@ export interface EngineStats {
   readonly pagesWritten: number;
   /** Snapshots that are held. */
   readonly snapshots: number;
+  /** Why the last upkeep in the background has not done all of its work; it is tried again. */
+  readonly upkeepFailure: string | undefined;
 }
 
 /** Where a long operation stands. */

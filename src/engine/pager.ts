@@ -24,6 +24,8 @@ export interface Blob extends BlobName {
   sealed: boolean;
   /** The last write that was begun; reads of the blob come after it. */
   writing: Promise<void> | undefined;
+  /** Why a write failed: pages may be missing, so it must never be sealed. */
+  failure: unknown;
 }
 
 export interface PagerIdentity {
@@ -45,6 +47,8 @@ export class Pager {
   pagesWritten = 0;
   /** Called when no frame can be had: may give back pins. True when it did. */
   onPressure: () => boolean = () => false;
+  /** Called when a page could not be written: it is in no blob, and its frame may be taken. */
+  onWriteFailed: (error: unknown) => void = () => undefined;
 
   constructor(core: Core, storage: Storage, identity: PagerIdentity) {
     this.core = core;
@@ -69,6 +73,7 @@ export class Pager {
       staged: undefined,
       sealed: true,
       writing: undefined,
+      failure: undefined,
     });
   }
 
@@ -111,7 +116,8 @@ export class Pager {
       throw error;
     }
     this.pagesRead++;
-    if (core.exports.loadEnd(frame, id) < 0) throw this.#pageCorrupt(id);
+    if (core.exports.loadEnd(frame, id) >= 0) return;
+    throw blob.failure ?? this.#pageCorrupt(id);
   }
 
   /** Reads 4 KiB at `at` into the frame: straight into memory where the storage answers at once. */
@@ -184,6 +190,20 @@ export class Pager {
    */
   write(number: number, slot: number, bytes: Uint8Array): Promise<void> | undefined {
     const blob = this.unsealed(number);
+    try {
+      return this.#write(blob, slot, bytes)?.catch((error: unknown) => this.#failed(blob, error));
+    } catch (error) {
+      return this.#failed(blob, error);
+    }
+  }
+
+  #failed(blob: Blob, error: unknown): never {
+    blob.failure ??= error;
+    this.onWriteFailed(error);
+    throw error;
+  }
+
+  #write(blob: Blob, slot: number, bytes: Uint8Array): Promise<void> | undefined {
     this.pagesWritten += bytes.length / pageBytes;
     if (blob.staged !== undefined && blob.writing === undefined) {
       const written = blob.staged.write(slot * pageBytes, bytes);
@@ -223,7 +243,14 @@ export class Pager {
       const { generation, random64 } = this.#identity;
       const name = { number, generation, random: random64() };
       const file = blobFile("pages", name);
-      blob = { ...name, file, staged: undefined, sealed: false, writing: undefined };
+      blob = {
+        ...name,
+        file,
+        staged: undefined,
+        sealed: false,
+        writing: undefined,
+        failure: undefined,
+      };
       this.blobs.set(number, blob);
     }
     return blob;

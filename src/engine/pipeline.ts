@@ -208,6 +208,14 @@ export class Pipeline {
     return this.#poison !== undefined;
   }
 
+  /** Something could not be written: nothing more is, until the database is opened again. */
+  poison(cause: unknown): void {
+    const isFirst = this.#poison === undefined;
+    const error = asCairnError(cause);
+    this.#poison ??= error;
+    if (isFirst) this.#setup.poisoned(error);
+  }
+
   #enqueue(
     decide: Decide<unknown> | undefined,
     options: CommitOptions | undefined,
@@ -349,7 +357,9 @@ export class Pipeline {
       isOpen = false;
       commit.outcome = { receipt: commit.receipt, result, removed };
     } catch (error) {
-      if (isOpen) applier.rollback();
+      // A trap leaves the core's memory as it was in the middle of something.
+      if (error instanceof WebAssembly.RuntimeError) this.poison(error);
+      else if (isOpen) applier.rollback();
       commit.reject(
         commit.signal?.aborted && error === commit.signal.reason ? aborted(error) : error,
       );
@@ -393,17 +403,12 @@ export class Pipeline {
 
   /** Nobody can tell whether the group is in the log: it and everything after it is refused. */
   #fail(group: Group, cause: unknown): void {
-    const isFirst = this.#poison === undefined;
-    const error =
-      cause instanceof CairnError
-        ? cause
-        : new CairnError("storage_failed", String(cause), { cause });
-    this.#poison ??= error;
+    const error = asCairnError(cause);
     for (const commit of group.commits) {
       if (commit.outcome !== undefined) commit.reject(outcomeUnknown(error));
     }
     group.commits = [];
-    if (isFirst) this.#setup.poisoned(error);
+    this.poison(error);
   }
 }
 
@@ -413,6 +418,14 @@ function settle(commits: readonly Commit[], isDurable: boolean): void {
     if (commit.receipt !== undefined) commit.receipt.durable = isDurable;
     commit.resolve(commit.outcome);
   }
+}
+
+function asCairnError(cause: unknown): CairnError {
+  if (cause instanceof CairnError) return cause;
+  if (cause instanceof WebAssembly.RuntimeError) {
+    return new CairnError("core_failed", `The core has trapped: ${cause.message}.`, { cause });
+  }
+  return new CairnError("storage_failed", String(cause), { cause });
 }
 
 function ignore(): void {

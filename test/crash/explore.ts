@@ -45,7 +45,7 @@ export interface Found {
 }
 
 const module = loadCore();
-const tiny: EngineOptions = {
+export const tiny: EngineOptions = {
   memoryBudget: 4 << 20,
   checkpointLogBytes: 24_000,
   checkpointIdleMs: 0,
@@ -245,14 +245,14 @@ class Explorer {
   }
 }
 
-async function requireState(engine: Engine, history: History, seq: number): Promise<void> {
+export async function requireState(engine: Engine, history: History, seq: number): Promise<void> {
   const expected = history.states[seq];
   if (expected === undefined) throw new Error(`there is no state for seq ${seq}`);
   const found = difference(await readState(engine), expected);
   if (found !== undefined) throw new Error(`the state of seq ${seq} differs: ${found}`);
 }
 
-async function requireVerified(engine: Engine): Promise<void> {
+export async function requireVerified(engine: Engine): Promise<void> {
   const { ok, findings } = await engine.verify();
   if (!ok) throw new Error(`verify found ${JSON.stringify(findings.slice(0, 3))}`);
 }
