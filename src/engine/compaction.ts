@@ -8,6 +8,7 @@
 import { overflowContentBytes, pageBytes, status } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
 import type { Engine } from "./engine.ts";
+import { nextTurn } from "./event-loop.ts";
 import { EffectBuffer } from "./log/effect-buffer.ts";
 import { throwIfAborted } from "./maintenance.ts";
 import type { LongOptions } from "./options.ts";
@@ -67,6 +68,7 @@ async function evacuate(engine: Engine, blob: Usage): Promise<void> {
     if (engine.core.exports.livePages(blob.number) === 0) return;
     const end = Math.min(slot + pagesPerTurn, blob.slots);
     await engine.move(() => movePages(engine, blob.number, slot, end));
+    await nextTurn();
   }
 }
 
@@ -192,6 +194,7 @@ async function repackOrdered(
   const { core, pager } = engine;
   let key: Uint8Array | undefined = new Uint8Array(0);
   while (key !== undefined && engine.tree(tree.id) !== undefined) {
+    await nextTurn();
     const from: Uint8Array = key;
     key = await engine.move(function* () {
       for (;;) {
@@ -215,6 +218,7 @@ async function repackHashed(
   const { core, pager } = engine;
   let next: Uint32Array | undefined = new Uint32Array(2);
   while (next !== undefined && engine.tree(tree.id) !== undefined) {
+    await nextTurn();
     const [low, high]: Uint32Array = next;
     next = await engine.move(function* () {
       for (;;) {
@@ -248,5 +252,6 @@ async function rewriteValues(
       return rows.resume;
     });
     progress(0);
+    await nextTurn();
   } while (resume !== undefined);
 }

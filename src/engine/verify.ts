@@ -6,6 +6,7 @@ import { corruptReasons, pageBytes } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
 import { checkBlobHeader } from "./blob.ts";
 import type { Engine } from "./engine.ts";
+import { nextTurn } from "./event-loop.ts";
 import { throwIfAborted } from "./maintenance.ts";
 import type { LongOptions } from "./options.ts";
 import type { Blob } from "./pager.ts";
@@ -35,9 +36,14 @@ export interface VerifyReport {
 const pagesPerRead = 64;
 const pagesPerTurn = 64;
 
+/** The core keeps the place of one walk: checks of one engine wait for each other. */
+const running = new WeakMap<Engine, Promise<unknown>>();
+
 export async function verify(engine: Engine, options: LongOptions): Promise<VerifyReport> {
-  const run = new Verification(engine, options);
-  return await run.run();
+  const before = running.get(engine) ?? Promise.resolve();
+  const run = before.catch(() => undefined).then(() => new Verification(engine, options).run());
+  running.set(engine, run);
+  return await run;
 }
 
 class Verification {
@@ -59,7 +65,8 @@ class Verification {
     const { exports } = core;
     const trees = [...this.#engine.trees()];
     const blobs = [...this.#engine.pager.blobs.values()].filter((blob) => blob.sealed);
-    this.#total = blobs.reduce((sum, blob) => sum + exports.blobSlots(blob.number), 0) * 2;
+    for (const { number } of blobs) this.#total += exports.blobSlots(number);
+    for (const number of this.#engine.pager.numbers()) this.#total += exports.livePages(number);
     exports.pinEpoch(published.epoch);
     try {
       for (const blob of blobs) await this.#verifyBlob(blob);
@@ -88,8 +95,7 @@ class Verification {
       total: this.#total,
       unit: "pages",
     });
-    // Everything above may have run without ever letting go of the event loop.
-    await new Promise<void>((resolve) => queueMicrotask(resolve));
+    await nextTurn();
   }
 
   async #verifyBlob(blob: Blob): Promise<void> {
@@ -146,10 +152,13 @@ class Verification {
     while (result !== 0) {
       try {
         result = await pipeline.turn(function* () {
-          const checked = core.exports.checkTreeNext(kind, pagesPerTurn);
-          if (checked >= 0) return checked;
-          yield* pager.resolve(checked);
-          return 1;
+          let checked = core.exports.checkTreeNext(kind, pagesPerTurn);
+          // Pages that must be read come one at a time: some of them belong into one turn.
+          for (let reads = 0; checked < 0 && reads < pagesPerTurn; reads++) {
+            yield* pager.resolve(checked);
+            checked = core.exports.checkTreeNext(kind, pagesPerTurn);
+          }
+          return checked < 0 ? 1 : checked;
         });
       } catch (error) {
         if (!(error instanceof CairnError)) throw error;
