@@ -106,7 +106,7 @@ describe.each(places)("on %s", (_name, make) => {
     expect(engine.records(hashed)).toBe(2000);
   });
 
-  test("memory stays within its budget with ten times the data, and all of it is there", async () => {
+  test("memory stays within its budget with ten times the data, and all is there", async () => {
     await start(tiny);
     const value = (number: number): string => `${number} ${"v".repeat(1000)}`;
     await fill(20_000, value);
@@ -186,7 +186,7 @@ describe.each(places)("on %s", (_name, make) => {
     await put(engine, [["another", "v"]]);
   });
 
-  test("a backup is an ordinary database with the state of a commit, whatever goes on", async () => {
+  test("a backup is a database with the state of one commit, whatever goes on", async () => {
     await start(tiny);
     await fill(3000, (number) => `${number} ${"v".repeat(300)}`);
     const target = make();

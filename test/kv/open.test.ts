@@ -84,7 +84,7 @@ describe("where a database is", () => {
     }
   });
 
-  test("a file is not_a_database, and a missing one database_not_found without create", async () => {
+  test("a file is not_a_database, and nothing is database_not_found without create", async () => {
     const file = join(root, "file");
     writeFileSync(file, "text");
     await fails("not_a_database", () => open(file));
