@@ -51,13 +51,7 @@ export function hashGet(tree: usize, at: u64, key: usize, keyLength: u32, now: f
 }
 
 /** Finds a key below `root`: 1, 0 when it is not there, PAGE_MISS or CORRUPT. */
-export function lookUp(
-  tree: usize,
-  root: u64,
-  key: usize,
-  keyLength: u32,
-  hash: u64,
-): i32 {
+export function lookUp(tree: usize, root: u64, key: usize, keyLength: u32, hash: u64): i32 {
   const found = descend(tree, root, hash);
   if (found <= 0) return found;
   touchBucket(chainPage(0));
