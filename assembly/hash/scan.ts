@@ -40,14 +40,7 @@ import {
   endCollect,
   isPartial,
 } from "./order";
-import {
-  ABOVE_ROOT,
-  chainLength,
-  chainPage,
-  descendChain,
-  kindFor,
-  startChain,
-} from "./path";
+import { ABOVE_ROOT, chainLength, chainPage, descendChain, kindFor, startChain } from "./path";
 
 /** Where the scan is: every record below this hash has been seen. */
 let position: u64 = 0;
