@@ -58,7 +58,7 @@ async function requireReadable(engine: Engine, history: History): Promise<void> 
   expect(difference(only(await readState(engine)), only(published))).toBeUndefined();
 }
 
-/** After the failure: reads are answered, writes are refused or work, and the rest is on the medium. */
+/** After the failure: reads are answered, writes refused or work, and the rest is on the medium. */
 async function requireSafe({ storage, history, engine, error }: Run, seed: number): Promise<void> {
   if (error !== undefined) {
     expect(error).toBeInstanceOf(CairnError);
@@ -109,7 +109,7 @@ describe.each([false, true])("on a storage that answers later: %s", (isAsync) =>
     expect(ends.poisoned).toBeGreaterThan(10);
   });
 
-  test("a full disk: everything fails from some call on, and after it there is space again", async () => {
+  test("a full disk: everything fails from some call on, then there is space again", async () => {
     const seed = isAsync ? 41 : 40;
     const { storage: whole } = await run(storageFor(seed, isAsync), seed);
     for (let call = 3; call <= whole.trace.length; call += stride * 4) {
@@ -146,7 +146,7 @@ describe("a checkpoint in the background that fails", () => {
     await engine.close();
   });
 
-  test("for another reason is told by the statistics, and does not keep others from succeeding", async () => {
+  test("for another reason is told by the statistics, and others can still succeed", async () => {
     const medium = new MemoryMedium();
     const first = await openEngine(new MemoryStorage(medium), engineOptions, surroundings(2));
     const effects = first.beginCommit();
