@@ -4,7 +4,7 @@
 // where `isLess` is set, figures are better when low, and the ratio is theirs / ours all the same.
 
 export const unitOf = (row) =>
-  row === "open"
+  row.startsWith("open")
     ? "ms"
     : row.startsWith("disk")
       ? "bytes/record"
@@ -76,9 +76,17 @@ export const bars = [
     aim: 2.5,
   },
   { title: "64 concurrent durable committers", ours: "committers64.await", peer: level },
-  { title: "open after a clean close", ours: "open", peer: lmdb, isLess: true, least: 1, aim: 2 },
   {
-    title: "bytes on disk per record",
+    title: "open after a clean close, fresh process",
+    ours: "open.fresh",
+    peer: lmdb,
+    isLess: true,
+    least: 1,
+    aim: 2,
+  },
+  { title: "open again in the same process", ours: "open", peer: lmdb, isLess: true },
+  {
+    title: "bytes on disk per record, after compact()",
     ours: "disk",
     peer: lmdb,
     theirs: "disk.loaded",

@@ -38,6 +38,7 @@ await runRows({
   byKey,
   folder,
   makeFolder,
+  job: { engine, options, key: data.key(0) },
   isWanted: selection(rows),
   report,
 });

@@ -6,7 +6,7 @@ export const Bytes = Uint8Array;
 export const settings = {
   version: "this tree",
   memory: "memoryBudget 256 MiB",
-  load: "durability none, write() of 1,000 puts; then flush()",
+  load: "durability none, batch of 1,000 puts; then flush()",
   durable: "durability full",
   read: "getSync/get, getManySync/getMany, entriesSync/entries(...).toArray()",
 };
