@@ -59,7 +59,7 @@ describe.each(builds)("long values in the %s build", (build) => {
     expect(store.check(TREE)).toBe(50);
   });
 
-  test("of 4,000 pages each leave enough frames when their tree is reclaimed or rolled back", () => {
+  test("of 4,000 pages each leave enough frames when their tree is dropped or rolled back", () => {
     const store = new Store({ build, frames: 1024 });
     const { core } = store;
     core.createTree(TREE, 1);
