@@ -136,9 +136,11 @@ for (const kind of places) {
         const snapshot = db.snapshot();
         // The drop waits a turn for other changes of the catalogue: the put comes behind it.
         const dropped = db.drop("a");
-        const put = Promise.resolve().then(() => kv.put("l", 1));
+        const refused = fails("keyspace_dropped", () =>
+          Promise.resolve().then(() => kv.put("l", 1)),
+        );
         expect(await dropped).toBe(true);
-        await fails("keyspace_dropped", () => put);
+        await refused;
         snapshot.release();
         await db.close();
         const again = await place.open();

@@ -398,7 +398,7 @@ async function openReal(real: Real): Promise<void> {
 }
 
 for (const kind of places) {
-  test(`a database says what a Map says, over ${kind.name}`, async () => {
+  test(`a database says what a Map says, over ${kind.name}`, { timeout: 240_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.commands(steps, { maxCommands: 60, size: "max" }), async (commands) => {
         const clock = new TestClock();
