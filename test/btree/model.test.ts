@@ -109,7 +109,7 @@ function perform(
 describe.each(builds)("the ordered tree of the %s build", (build) => {
   const numRuns = build === "release" ? 150 : 40;
 
-  test("answers as a sorted array does, epoch by epoch", () => {
+  test("answers as a sorted array does, epoch by epoch", { timeout: 120_000 }, () => {
     const property = fc.property(
       shapeName,
       fc.array(epoch, { minLength: 1, maxLength: 12 }),

@@ -58,7 +58,7 @@ export function readPage(id: number, page: Buffer): { cells: Cell[]; used: numbe
 }
 
 /**
- * Reads a tree from the bytes that would be written, by the byte maps and without the core's own code,
+ * Reads a tree from the bytes that would be written, by the byte maps, without the core's own code,
  * and throws at the first thing that is not as they say.
  */
 export function readTree(store: Store, tree: number): Walk {

@@ -61,18 +61,22 @@ describe.each(builds)("%s build", (build) => {
     module = compile(build);
   });
 
-  test.each(masks)("any steps leave what a Map holds, with %s", (_name, mask, pool) => {
-    fc.assert(
-      fc.property(fc.array(step, { minLength: 300, maxLength: 1000, size: "max" }), (steps) => {
-        const model = new Model(new Store(module, { mask, frames: 3000 }));
-        for (const each of steps) {
-          model.step("key" in each ? { ...each, key: each.key % pool } : each);
-        }
-        model.end();
-      }),
-      { numRuns: build === "release" ? 40 : 10 },
-    );
-  });
+  test.each(masks)(
+    "any steps leave what a Map holds, with %s",
+    { timeout: 120_000 },
+    (_name, mask, pool) => {
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 300, maxLength: 1000, size: "max" }), (steps) => {
+          const model = new Model(new Store(module, { mask, frames: 3000 }));
+          for (const each of steps) {
+            model.step("key" in each ? { ...each, key: each.key % pool } : each);
+          }
+          model.end();
+        }),
+        { numRuns: build === "release" ? 40 : 10 },
+      );
+    },
+  );
 
   // Sparse bits make directories with few children, so that a small tree is a high one.
   test.each([

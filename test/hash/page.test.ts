@@ -216,7 +216,7 @@ describe("pages of hashed trees", () => {
     expect(accepted).toBeGreaterThan(1000);
   });
 
-  test("of any bytes that pass do no more harm than a wrong answer", () => {
+  test("of any bytes that pass do no more harm than a wrong answer", { timeout: 120_000 }, () => {
     const random = new Random(6);
     const { store } = filled(6);
     store.core.commitEpoch();

@@ -45,7 +45,7 @@ function perform(batch: Batch, shape: (n: number) => Buffer, model: Model, seq: 
 }
 
 describe.each(builds)("under a small budget, the %s build", (build) => {
-  test("answers the same, pages coming and going all the while", () => {
+  test("answers the same, pages coming and going all the while", { timeout: 240_000 }, () => {
     const property = fc.property(
       shapeName,
       fc.constantFrom(320, 512, 1024),
