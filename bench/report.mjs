@@ -1,6 +1,8 @@
-// Writes bench/results/REPORT.md from the figures: compare.json and ours.json.
+// Writes bench/results/REPORT.md from the figures: compare.json and ours.json. Run alone, it writes
+// the report again without measuring.
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { bars, unitOf } from "./compare/bars.mjs";
 import { readResults } from "./harness/results.mjs";
 import { median, summary } from "./harness/statistics.mjs";
@@ -187,4 +189,8 @@ function figure(number) {
 function digits(number) {
   if (number >= 100) return String(Math.round(number));
   return number >= 10 ? number.toFixed(1) : number.toFixed(2);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeReport(fileURLToPath(new URL("results", import.meta.url)), "");
 }
