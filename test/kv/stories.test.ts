@@ -197,7 +197,7 @@ test("transactions are isolated: a sum that is moved around stays the same", asy
   await db.close();
 });
 
-test("damage in the middle of the log is reported, and the rest is not dropped in silence", async () => {
+test("damage in the middle of the log is reported, and no rest dropped in silence", async () => {
   const medium = new MemoryMedium();
   const db = await open(new MemoryStorage(medium));
   const kv = await db.keyspace("a");
@@ -240,7 +240,7 @@ test("a backup is whole by itself, and an existing one is never replaced", async
   await found.close();
 });
 
-test("compact() leaves nothing beside the database, and deleted values are gone from it", async () => {
+test("compact() leaves nothing beside the database, and deleted values are gone", async () => {
   const db = await open(path);
   const kv = await db.keyspace("a", { value: "utf8" });
   const secret = "a-secret-that-must-not-stay";
