@@ -127,6 +127,7 @@ export class Engine {
       poisoned: () => this.maintenance.stop(),
     });
     this.maintenance = new Maintenance(this, options);
+    this.pager.isReader = this.readOnly;
     this.pager.onPressure = () => this.snapshots.lapseOldest();
     this.pager.onWriteFailed = (error) => this.pipeline.poison(error);
     this.snapshots.onRelease = () => this.forest.forgetDropped();

@@ -45,6 +45,8 @@ export class Pager {
   /** Pages read and written since open. */
   pagesRead = 0;
   pagesWritten = 0;
+  /** Opened read-only: the writer may remove blobs that only an older checkpoint needs. */
+  isReader = false;
   /** Called when no frame can be had: may give back pins. True when it did. */
   onPressure: () => boolean = () => false;
   /** Called when a page could not be written: it is in no blob, and its frame may be taken. */
@@ -113,6 +115,7 @@ export class Pager {
       yield* this.#fill(blob, (id % 65536) * pageBytes, frame);
     } catch (error) {
       core.exports.loadAbort(frame);
+      if (this.isReader && isMissing(error)) throw superseded(blob.file, error);
       throw error;
     }
     this.pagesRead++;
@@ -263,6 +266,19 @@ export class Pager {
     const header = encodeBlobHeader(blob, slots, this.#identity.databaseId, checksum);
     return this.write(blob.number, 0, header);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof CairnError && error.details.errno === "ENOENT";
+}
+
+function superseded(file: string, cause: unknown): CairnError {
+  return new CairnError(
+    "root_superseded",
+    `Reading blob ${file}: it is gone, because the writer of this database has written newer ` +
+      "checkpoints. Open it again to read from the newest.",
+    { cause, details: { blob: file } },
+  );
 }
 
 function tooLarge(frames: number): CairnError {

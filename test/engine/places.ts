@@ -20,6 +20,7 @@ import { Random } from "../storage/random.ts";
 /** A place for one database, that lasts longer than the storages that open it. */
 export interface Place {
   readonly isSync: boolean;
+  readonly isFolder: boolean;
   storage(): Storage;
   /** Everything on the medium: `root`, `log/…`, `blobs/…`, with the bytes. */
   files(): Map<string, Uint8Array>;
@@ -30,6 +31,7 @@ export interface Place {
 
 class FolderPlace implements Place {
   readonly isSync = true;
+  readonly isFolder = true;
   readonly #folder = mkdtempSync(join(tmpdir(), "cairn-engine-"));
 
   storage(): Storage {
@@ -58,6 +60,7 @@ class FolderPlace implements Place {
 
 class MemoryPlace implements Place {
   readonly isSync: boolean;
+  readonly isFolder = false;
   readonly #medium = new MemoryMedium();
   readonly #random = new Random(1);
 
