@@ -11,9 +11,10 @@ import { get as orderedGet, put as orderedPut } from "./btree/put";
 import { countRange as orderedCount } from "./btree/range";
 import { relocate as orderedRelocate, repack as orderedRepack } from "./btree/repack";
 import { scan as orderedScan } from "./btree/scan";
-import { NEED_FRAMES, NOT_FOUND, PAGE_MISS, TREE_UNKNOWN, UNORDERED } from "./errors";
+import { NEED_FRAMES, PAGE_MISS, TREE_UNKNOWN, UNORDERED } from "./errors";
 import { hashCheckBegin, hashCheckNext } from "./hash/check";
 import { setHashMask as setMask, setHashSeed } from "./hash/hash";
+import { hashGetMany } from "./hash/many";
 import { hashGet, hashPut } from "./hash/put";
 import { hashRelocate, hashRepack } from "./hash/repack";
 import { hashScan } from "./hash/scan";
@@ -25,7 +26,6 @@ import {
   PAGE_BYTES,
   STATUS,
   STATUS_RUN,
-  STATUS_VALUE,
   STATUS_CONSUMED,
   STATUS_PAGE,
   prepareTables,
@@ -36,7 +36,7 @@ import * as frame from "./page/frame";
 import * as image from "./page/image";
 import * as slot from "./page/slot";
 import * as table from "./page/table";
-import { ROW_ABSENT, beginRows, endRows, pushMarker, pushRow, ROWS_MAX } from "./page/rows";
+import { ROW_ABSENT } from "./page/rows";
 import * as header from "./page/header";
 import { RECORD_OVERFLOW, copyKey } from "./page/slotted";
 import * as reclaiming from "./tree/reclaim";
@@ -317,27 +317,9 @@ export function get(id: u32, at: f64, keyLength: u32, now: f64): i32 {
 export function getMany(id: u32, at: f64, count: u32, now: f64, columns: u32): i32 {
   const tree = trees.findTree(id);
   if (tree == 0) return TREE_UNKNOWN;
-  const seenBy = epochOf(at);
-  if (trees.treeKind(tree) != trees.KIND_HASHED) {
-    return orderedGetMany(tree, seenBy, INPUT, count, now, columns);
-  }
-  const most = min(count, ROWS_MAX);
-  let key = INPUT;
-  beginRows();
-  for (let index: u32 = 0; index < most; index++) {
-    const length: u32 = load<u16>(key);
-    const found = hashGet(tree, seenBy, key + 2, length, now);
-    if (found == NOT_FOUND) pushMarker(ROW_ABSENT, 0);
-    else if (found < 0) return index > 0 && found == PAGE_MISS ? endRows(true) : found;
-    else if (!pushRow(0, tailOfStatus(found), columns)) return endRows(true);
-    key += 2 + length;
-  }
-  return endRows(most < count);
-}
-
-/** The tail of the record that the last `get` told about. */
-function tailOfStatus(flags: i32): usize {
-  return <usize>load<u32>(STATUS, STATUS_VALUE) - 9 - (flags & 1 ? 6 : 0);
+  return trees.treeKind(tree) == trees.KIND_HASHED
+    ? hashGetMany(tree, epochOf(at), INPUT, count, now, columns)
+    : orderedGetMany(tree, epochOf(at), INPUT, count, now, columns);
 }
 
 /** Low key at INPUT, high key behind it; lengths of -1 mean no bound. See btree/scan.ts. */
