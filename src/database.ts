@@ -58,8 +58,9 @@ export interface SnapshotOptions {
   readonly leaseMs?: number;
 }
 
-/** Nothing that could be waited for: a synchronous callback must not be asynchronous. */
-export type NotPromise<R> = R extends PromiseLike<unknown> ? never : R;
+/** A callback that must not be asynchronous: one that answers a promise is a type error. */
+export type SyncCallback<A, R> = ((argument: A) => R) &
+  (R extends PromiseLike<unknown> ? never : unknown);
 
 export interface DatabaseSetup {
   readonly timers: Timers;
@@ -209,16 +210,13 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
    * The same in one turn: nobody can come between, so there are no conflicts. Only where the
    * storage answers at once. @throws CairnError `asynchronous_callback`, `synchronous_unavailable`.
    */
-  transactionSync<R>(
-    run: (transaction: SyncTransaction) => NotPromise<R>,
-    options: WriteOptions = {},
-  ): R {
+  transactionSync<R>(run: SyncCallback<SyncTransaction, R>, options: WriteOptions = {}): R {
     this.#requireOpen();
     checkWriteOptions("run a transaction", options);
     const context = this.#context;
     context.requireIdle();
     return context.transactions.runSync(
-      (attempt) => run(new Transaction(context, attempt)) as R,
+      (attempt) => run(new Transaction(context, attempt)),
       options,
     );
   }

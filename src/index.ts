@@ -2,8 +2,8 @@
 export {
   Database,
   type KeyOf,
-  type NotPromise,
   type SnapshotOptions,
+  type SyncCallback,
   type ValueOf,
 } from "./database.ts";
 export type {

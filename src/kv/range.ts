@@ -1,7 +1,14 @@
 /** What callers say about ranges, and the bounds that the engine gets. */
 import type { Range, Snapshot } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
-import { compareBytes, type Key, keyBytes, ownedBytes, type Tree } from "../transaction/index.ts";
+import {
+  compareBytes,
+  type Key,
+  keyBytes,
+  ownedBytes,
+  ownedKey,
+  type Tree,
+} from "../transaction/index.ts";
 import { decodeCursor } from "./cursor.ts";
 import { checkKey } from "./key-check.ts";
 import { checkOptions, checkWhole } from "./options.ts";
@@ -119,7 +126,7 @@ function addBound(
 ): void {
   if (key === undefined) return;
   checkKey(tree, key);
-  range.narrow(side, keyBytes(key), flag);
+  range.narrow(side, ownedKey(key), flag);
 }
 
 function addPrefix(range: Bounds, tree: Tree, prefix: Key): void {
@@ -143,32 +150,32 @@ export function nextPrefix(prefix: Uint8Array): Uint8Array | undefined {
   return next;
 }
 
-/** Bounds that only become narrower. */
+/** Bounds that only become narrower. Keys are encoded only where they must be compared. */
 class Bounds {
   readonly #isReverse: boolean;
-  #low: Uint8Array | undefined;
+  #low: Key | undefined;
   #isLowExclusive = false;
-  #high: Uint8Array | undefined;
+  #high: Key | undefined;
   #isHighInclusive = false;
 
   constructor(isReverse: boolean) {
     this.#isReverse = isReverse;
   }
 
-  narrow(side: "low" | "high", key: Uint8Array, flag: boolean): void {
+  narrow(side: "low" | "high", key: Key, flag: boolean): void {
     if (side === "low") this.#narrowLow(key, flag);
     else this.#narrowHigh(key, flag);
   }
 
-  #narrowLow(key: Uint8Array, isExclusive: boolean): void {
-    const order = this.#low === undefined ? 1 : compareBytes(key, this.#low);
+  #narrowLow(key: Key, isExclusive: boolean): void {
+    const order = this.#low === undefined ? 1 : compareKeys(key, this.#low);
     if (order > 0) this.#isLowExclusive = isExclusive;
     else if (order === 0) this.#isLowExclusive ||= isExclusive;
     if (order > 0) this.#low = key;
   }
 
-  #narrowHigh(key: Uint8Array, isInclusive: boolean): void {
-    const order = this.#high === undefined ? -1 : compareBytes(key, this.#high);
+  #narrowHigh(key: Key, isInclusive: boolean): void {
+    const order = this.#high === undefined ? -1 : compareKeys(key, this.#high);
     if (order < 0) this.#isHighInclusive = isInclusive;
     else if (order === 0) this.#isHighInclusive &&= isInclusive;
     if (order < 0) this.#high = key;
@@ -176,7 +183,7 @@ class Bounds {
 
   get isEmpty(): boolean {
     if (this.#high === undefined) return false;
-    const order = compareBytes(this.#low ?? noBytes, this.#high);
+    const order = compareKeys(this.#low ?? "", this.#high);
     return order > 0 || (order === 0 && (this.#isLowExclusive || !this.#isHighInclusive));
   }
 
@@ -191,4 +198,6 @@ class Bounds {
   }
 }
 
-const noBytes = new Uint8Array(0);
+function compareKeys(left: Key, right: Key): number {
+  return compareBytes(keyBytes(left), keyBytes(right));
+}

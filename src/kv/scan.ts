@@ -4,18 +4,12 @@ import type { Key, RowBatch, RowSource } from "../transaction/index.ts";
 import { TreeRows } from "../transaction/index.ts";
 import type { KeyspaceCore } from "./keyspace-core.ts";
 import { emptyRange, rangeOf, type ScanOptions } from "./range.ts";
-import { RowReader } from "./row-reader.ts";
+import { RowReader, type Shape } from "./row-reader.ts";
 
 /** A record as iterators hand it out. */
 export interface Entry<K extends Key, V> {
   readonly key: K;
   readonly value: V;
-}
-
-/** How rows become what the caller asked for. */
-export interface Shape<Row> {
-  readonly hasValues: boolean;
-  readonly row: (batch: RowBatch, index: number) => Row;
 }
 
 export interface Shapes<K extends Key, V> {
@@ -62,7 +56,7 @@ export function readSnapshot<K extends Key, V, Row>(
   return new RowReader({
     source:
       range === emptyRange ? undefined : new TreeRows(context.engine, tree, range, state, columns),
-    shape: shape.row,
+    shape,
     limit: options.limit,
     isReverse: options.reverse === true,
     hasCursor: true,

@@ -13,9 +13,9 @@ import { coreOf, type Keyspace } from "./keyspace.ts";
 import { expiresAtOf, isThere, type KeyspaceCore, type LifetimeOptions } from "./keyspace-core.ts";
 import { checkOneOf, checkOptions, checkWhole } from "./options.ts";
 import { emptyRange, type RangeOptions, rangeOf, rangeOptionNames } from "./range.ts";
-import { RowReader } from "./row-reader.ts";
+import { RowReader, type Shape } from "./row-reader.ts";
 import { AsyncRows, SyncRows } from "./rows.ts";
-import { type Entry, type Shape, type Shapes, shapesOf } from "./scan.ts";
+import { type Entry, type Shapes, shapesOf } from "./scan.ts";
 
 const transactionOptionNames: ReadonlySet<string> = new Set([
   "isolation",
@@ -234,7 +234,7 @@ export class TransactionKeyspace<K extends Key, V> {
     const range = rangeOf(action, tree, options, scanOptionNames);
     return new RowReader({
       source: range === emptyRange ? undefined : this.#attempt.scan(tree, range, shape.hasValues),
-      shape: shape.row,
+      shape,
       limit: options.limit,
       isReverse: options.reverse === true,
       // What is staged has no place in the order of hashes.
