@@ -194,7 +194,11 @@ export class Pager {
   write(number: number, slot: number, bytes: Uint8Array): Promise<void> | undefined {
     const blob = this.unsealed(number);
     try {
-      return this.#write(blob, slot, bytes)?.catch((error: unknown) => this.#failed(blob, error));
+      const write = this.#write(blob, slot, bytes);
+      const told = write?.catch((error: unknown) => this.#failed(blob, error));
+      // Of several writes only the first that fails is waited for.
+      told?.catch(() => undefined);
+      return told;
     } catch (error) {
       return this.#failed(blob, error);
     }

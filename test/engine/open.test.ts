@@ -144,7 +144,7 @@ describe.each(places)("on %s", (_name, make) => {
     }
   });
 
-  test("a damaged or missing newest catalogue: the older root and the log have everything", async () => {
+  test("without the newest catalogue the older root and the log have everything", async () => {
     for (const damage of ["flip", "remove", "truncate"]) {
       place.remove();
       place = make();
@@ -204,7 +204,7 @@ describe.each(places)("on %s", (_name, make) => {
     other.remove();
   });
 
-  test("commits that are begun after close are refused, and closing twice is closing once", async () => {
+  test("commits after close are refused, and closing twice is closing once", async () => {
     const engine = await start();
     const effects = engine.beginCommit();
     effects.clear(ordered);
