@@ -10,12 +10,15 @@ import type { Frozen } from "./checkpoint.ts";
 import { carryOver } from "./compaction.ts";
 import type { Engine } from "./engine.ts";
 import { budgetFrames } from "./engine.ts";
+import { nextTurn } from "./event-loop.ts";
 import type { EngineOptions, LongOptions, Timers } from "./options.ts";
 import { runAsync, runSync, type Steps } from "./steps.ts";
 
 const mebibyte = 1024 * 1024;
 /** Pages reclaimed in one turn: about a millisecond. */
 const reclaimPages = 2000;
+/** A checkpoint reclaims first when more detached subtrees wait. */
+const queueItemsMax = 50_000;
 
 export class Maintenance {
   readonly #engine: Engine;
@@ -127,6 +130,7 @@ export class Maintenance {
     const { exports } = this.#engine.core;
     while (exports.reclaimQueue() > 0 && !this.#isStopped) {
       await this.#engine.pipeline.turn(() => this.#reclaimSome());
+      await nextTurn();
     }
   }
 
@@ -149,6 +153,8 @@ export class Maintenance {
   async #write(options: LongOptions, isForced = false): Promise<void> {
     const { pipeline, checkpointer, snapshots } = this.#engine;
     snapshots.lapse();
+    // The catalogue holds what the core can hand out in one piece: 65,536 items.
+    if (this.#engine.core.exports.reclaimQueue() > queueItemsMax) await this.#reclaimIfPossible();
     await carryOver(this.#engine);
     const frozen = await pipeline.turn(() => this.#freeze(isForced));
     if (frozen === undefined) return;
