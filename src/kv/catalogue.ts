@@ -36,7 +36,9 @@ export class Keyspaces {
     const infos: KeyspaceInfo[] = [];
     for (const tree of engine.trees()) {
       const descriptor = keyspaceOf(tree);
-      if (descriptor !== undefined) infos.push(describeInfo(descriptor, engine.records(tree.id)));
+      if (descriptor === undefined) continue;
+      // Below zero while the commit that creates it is not published.
+      infos.push(describeInfo(descriptor, Math.max(0, engine.records(tree.id))));
     }
     return infos.sort((left, right) => (left.name < right.name ? -1 : 1));
   }

@@ -13,7 +13,7 @@ export class Context {
   constructor(engine: Engine, timers: Timers, leaseMs: number | undefined) {
     this.engine = engine;
     this.expiry = new ExpiryTree(engine);
-    this.transactions = new TransactionRunner(engine, this.expiry, timers);
+    this.transactions = new TransactionRunner(engine, this.expiry, timers, () => this.pin());
     this.leaseMs = leaseMs;
   }
 

@@ -1,5 +1,5 @@
 /** Runs transactions: attempts, retries, and the commit at the end. */
-import type { CommitOptions, Engine, Finality, Steps, Timers } from "../engine/index.ts";
+import type { CommitOptions, Engine, Finality, Snapshot, Steps, Timers } from "../engine/index.ts";
 import { CairnError, isCairnError } from "../errors.ts";
 import type { ExpiryTree } from "./expiry.ts";
 import { RetryQueue } from "./retry-queue.ts";
@@ -23,11 +23,14 @@ export class TransactionRunner {
   readonly #engine: Engine;
   readonly #expiry: ExpiryTree;
   readonly #queue: RetryQueue;
+  readonly #pin: () => Snapshot;
 
-  constructor(engine: Engine, expiry: ExpiryTree, timers: Timers) {
+  /** `pin` takes a snapshot of the newest state, with the lease of the database. */
+  constructor(engine: Engine, expiry: ExpiryTree, timers: Timers, pin: () => Snapshot) {
     this.#engine = engine;
     this.#expiry = expiry;
     this.#queue = new RetryQueue(timers);
+    this.#pin = pin;
   }
 
   /** Runs `body` until it commits without a conflict; what it returns, or throws. */
@@ -56,7 +59,7 @@ export class TransactionRunner {
     options: TransactionOptions,
   ): Promise<R> {
     const engine = this.#engine;
-    const snapshot = engine.snapshot();
+    const snapshot = this.#pin();
     const isolation = options.isolation ?? "snapshot";
     const attempt = new Attempt(engine, this.#expiry, snapshot, snapshot.time, isolation);
     try {

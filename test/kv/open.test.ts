@@ -94,6 +94,17 @@ describe("where a database is", () => {
   });
 });
 
+test("a database and its backup have the same id, another one has not", async () => {
+  const db = await open(join(root, "db"));
+  await db.backup(join(root, "copy"));
+  const copy = await open(join(root, "copy"));
+  const other = await open("memory:");
+  expect(db.identity).toEqual({ path: join(root, "db"), id: copy.identity.id, format: 1 });
+  expect(db.identity.id).toMatch(/^[0-9a-f]{32}$/);
+  expect(other.identity.id).not.toBe(db.identity.id);
+  for (const each of [db, copy, other]) await each.close();
+});
+
 describe("how it is opened", () => {
   test("unknown options are option_unknown", async () => {
     await fails("option_unknown", () => open("memory:", { readonly: true } as never));
