@@ -1,8 +1,8 @@
 /**
  * Goal: serializable transactions are as if they had run one after the other.
  * Method: many run at once over few keys, reading points and ranges and writing what depends on
- * them, with pauses between. Each also puts a record of its own, whose seq is its place in the order
- * of commits. Run again in that order over a Map, every read must have found what it found.
+ * them, with pauses between. Each also puts a record of its own, whose seq is its place in the
+ * order of commits. Run again in that order over a Map, every read must have found what it found.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
