@@ -32,7 +32,18 @@ export class AsyncRows<Row> implements AsyncIterableIterator<Row, undefined> {
   /**
    * @throws CairnError `snapshot_expired`, `aborted`, `closed`, `keyspace_dropped`, `codec_failed`.
    */
-  async next(): Promise<IteratorResult<Row, undefined>> {
+  next(): Promise<IteratorResult<Row, undefined>> {
+    const reader = this.#reader;
+    if (this.#queue !== undefined || !reader.isReady) return this.#nextLater();
+    // In hand: one promise, and no function that waits.
+    try {
+      return Promise.resolve({ done: false, value: reader.take() });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #nextLater(): Promise<IteratorResult<Row, undefined>> {
     const rows = await this.#take(1);
     return rows.length === 0 ? { done: true, value: undefined } : { done: false, value: rows[0] };
   }
@@ -70,12 +81,9 @@ export class AsyncRows<Row> implements AsyncIterableIterator<Row, undefined> {
     this.#reader.close();
   }
 
-  /** Up to `most` rows, without a promise of its own where they are in hand. */
-  #take(most: number): Promise<Row[]> | Row[] {
-    const reader = this.#reader;
-    if (this.#queue === undefined && most === 1 && reader.isReady) return [reader.take()];
-    const before = this.#queue;
-    const taken = runAsync(takeAfter(before, reader, most));
+  /** Up to `most` rows, after what was asked for before. */
+  #take(most: number): Promise<Row[]> {
+    const taken = runAsync(takeAfter(this.#queue, this.#reader, most));
     const settled = taken
       .catch(() => undefined)
       .then(() => {
