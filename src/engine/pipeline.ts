@@ -275,11 +275,18 @@ export class Pipeline {
   async #runTask(): Promise<void> {
     const task = this.#tasks.shift();
     if (task === undefined) return;
-    this.#isApplying = true;
     try {
-      task.resolve(await runAsync(task.run()));
+      task.resolve(await runAsync(this.#applying(task.run)));
     } catch (error) {
       task.reject(error);
+    }
+  }
+
+  /** Ends in the turn in which the steps end: a synchronous commit may come before the next one. */
+  *#applying<T>(run: () => Steps<T>): Steps<T> {
+    this.#isApplying = true;
+    try {
+      return yield* run();
     } finally {
       this.#isApplying = false;
     }
