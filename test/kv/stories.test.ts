@@ -274,3 +274,32 @@ test("a second opening says who holds the database, and closing lets it go", asy
   await db.close();
   await (await open(path)).close();
 });
+
+test("synchronous commits go on while upkeep runs, whenever they come", async () => {
+  const db = await open(path, { durability: "none" });
+  const kv = await db.keyspace<number>("a");
+  const rows = Array.from({ length: 10_000 }, (_none, index) => index);
+  await kv.batch(rows.map((index) => ({ type: "put", key: `k${index}`, value: index })));
+  let isRunning = true;
+  const upkeep = (async () => {
+    for (let round = 0; round < 10; round++) {
+      await db.checkpoint();
+      await db.compact();
+    }
+  })().finally(() => {
+    isRunning = false;
+  });
+  let written = 0;
+  while (isRunning) {
+    // Between every two steps of whatever waits for a promise, and then for the event loop.
+    for (let turn = 0; turn < 100; turn++) {
+      kv.putSync(`new ${written % 100}`, written++);
+      await undefined;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await upkeep;
+  expect(await kv.count()).toBe(10_100);
+  expect((await db.verify()).findings).toEqual([]);
+  await db.close();
+});
