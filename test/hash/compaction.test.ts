@@ -67,9 +67,12 @@ describe("moving the pages of a hashed tree", () => {
     model.end();
   });
 
-  test("in slices rewrites every page, and merges what deletions have left", () => {
+  test.each([
+    ["all bits", 0xffff_ffff_ffff_ffffn],
+    ["two bits of the hash, in chains", 0xc000_0000_0000_0000n],
+  ])("in slices rewrites every page, and merges what deletions have left, with %s", (_, mask) => {
     const random = new Random(11);
-    const model = filled();
+    const model = filled(mask);
     const { store } = model;
     for (let i = 0; i < 2500; i++) if (random.chance(0.75)) model.remove(key(i));
     model.commit(false);
@@ -80,7 +83,8 @@ describe("moving the pages of a hashed tree", () => {
     const after = walk(store);
     expect(after.ids.filter((id) => id < (last + 1) * 65536)).toEqual([]);
     expect(written).toBeGreaterThanOrEqual(after.buckets);
-    expect(after.buckets).toBeLessThan(before.buckets);
+    expect(after.ids.length).toBeLessThanOrEqual(before.ids.length);
+    if (after.chainPages === 0) expect(after.buckets).toBeLessThan(before.buckets);
     model.check();
     model.rollback();
     expect(walk(store).ids).toEqual(before.ids);

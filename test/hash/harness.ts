@@ -297,20 +297,23 @@ export class Store {
     return { rows: this.#rows(count), more: this.statusWord(48) === 1 };
   }
 
+  /** One call for a batch: how many of the keys it got through, or a code. */
+  lookUpMany(keys: readonly Uint8Array[], at = 0, now = 0): number {
+    let place = this.core.inputAddress();
+    for (const key of keys) {
+      this.bytes().set([key.length % 256, key.length >> 8], place);
+      this.bytes().set(key, place + 2);
+      place += 2 + key.length;
+    }
+    return this.core.getManyRecords(this.tree, at, keys.length, now, SCAN_COLUMNS);
+  }
+
   /** What a batch of look-ups answers, undefined for keys without a record. */
   getMany(keys: readonly Uint8Array[], at = 0, now = 0): (Row | undefined)[] {
     const found: (Row | undefined)[] = [];
     while (found.length < keys.length) {
       const wanted = keys.slice(found.length);
-      const count = this.retry(() => {
-        let place = this.core.inputAddress();
-        for (const key of wanted) {
-          this.bytes().set([key.length % 256, key.length >> 8], place);
-          this.bytes().set(key, place + 2);
-          place += 2 + key.length;
-        }
-        return this.core.getManyRecords(this.tree, at, wanted.length, now, SCAN_COLUMNS);
-      });
+      const count = this.retry(() => this.lookUpMany(wanted, at, now));
       if (count === 0) throw new Error("A batch got no further");
       for (const [index, row] of this.#rows(count).entries()) {
         found.push(row.flags === ROW_ABSENT ? undefined : { ...row, key: wanted[index] });

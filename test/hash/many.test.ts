@@ -55,14 +55,22 @@ describe.each(builds)("a batch of look-ups in a hashed tree (%s build)", (build)
     for (const [i, row] of rows.entries()) expect(row?.value[899]).toBe(i & 255);
   });
 
-  test("is refused by a damaged page, but not before what it found until then", () => {
+  test("is refused by a damaged page, but not before it has told what it found until then", () => {
     const store = new Store(module);
     store.core.beginEpoch();
     const keys = Array.from({ length: 400 }, (_, i) => Buffer.from(`key-${i}`));
     for (const key of keys) store.put(key, new Uint8Array(50));
     const bucket = walk(store).ids[3];
     store.bytes()[store.core.pageAddress(bucket) + 24] = 40;
-    expect(() => store.getMany(keys)).toThrow(String(CORRUPT));
+    const isRefused = (key: Uint8Array): boolean => {
+      store.setKey(key);
+      return store.core.get(store.tree, 0, key.length, 0) === CORRUPT;
+    };
+    const first = keys.findIndex(isRefused);
+    expect(first).toBeGreaterThan(0);
+    expect(store.lookUpMany(keys)).toBe(first);
+    expect(store.lookUpMany(keys.slice(first))).toBe(CORRUPT);
     expect(store.status(0)).toBe(bucket);
+    expect(() => store.getMany(keys)).toThrow(String(CORRUPT));
   });
 });

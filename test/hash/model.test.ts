@@ -51,6 +51,7 @@ const masks: [string, bigint, number][] = [
   ["the first three bits", 0xe000_0000_0000_0000n, KEYS],
   ["no hash bits", 0n, 80],
   ["bits that chains do not tell apart", 0x8000_0000_0000_0001n, 120],
+  ["the last two bits, so that chains are buddies", 3n, 200],
   ["the fourth to the sixth byte", 0x0000_00ff_ffff_0000n, KEYS],
   ["bits on both sides of a directory", 0x01c0_7000_0000_0007n, KEYS],
 ];
