@@ -6,32 +6,39 @@ const loopCharsMax = 12;
 const scratchBytes = 65_536;
 
 const textEncoder = new TextEncoder();
-const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const loneSurrogate = /\p{Surrogate}/u;
 const scratch = new Uint8Array(scratchBytes);
 
-type SliceText = (this: Uint8Array, from: number, to: number) => string;
+export type SliceText = (this: Uint8Array, from: number, to: number) => string;
 
 /** Node and Bun decode without making a view first: half the time. Elsewhere it is undefined. */
-const sliceText: SliceText | undefined = (
+const platformSlice: SliceText | undefined = (
   globalThis as { Buffer?: { prototype?: { utf8Slice?: SliceText } } }
 ).Buffer?.prototype?.utf8Slice;
 
 /** The text whose UTF-8 is `memory[at, at + length)`. */
-export function decodeText(memory: Uint8Array, at: number, length: number): string {
-  if (length <= loopCharsMax) {
-    let text = "";
-    let index = 0;
-    for (; index < length; index++) {
-      const byte = memory[at + index];
-      if (byte > 127) break;
-      text += String.fromCharCode(byte);
+export type DecodeText = (memory: Uint8Array, at: number, length: number) => string;
+
+/** A {@link DecodeText} that uses `sliceText` for longer texts, or a TextDecoder without one. */
+export function textDecoder(sliceText: SliceText | undefined): DecodeText {
+  return (memory, at, length) => {
+    if (length <= loopCharsMax) {
+      let text = "";
+      let index = 0;
+      for (; index < length; index++) {
+        const byte = memory[at + index];
+        if (byte > 127) break;
+        text += String.fromCharCode(byte);
+      }
+      if (index === length) return text;
     }
-    if (index === length) return text;
-  }
-  if (sliceText !== undefined) return sliceText.call(memory, at, at + length);
-  return textDecoder.decode(memory.subarray(at, at + length));
+    if (sliceText !== undefined) return sliceText.call(memory, at, at + length);
+    return decoder.decode(memory.subarray(at, at + length));
+  };
 }
+
+export const decodeText: DecodeText = textDecoder(platformSlice);
 
 /**
  * The UTF-8 of a value, good until the next call.

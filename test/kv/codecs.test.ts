@@ -3,13 +3,15 @@ import { describe, expect, test } from "vitest";
 import { CairnError } from "../../src/index.ts";
 import { bytesCopier } from "../../src/kv/bytes.ts";
 import { builtInCodecs, customCodec } from "../../src/kv/codec.ts";
-import { decodeText, encodeText } from "../../src/kv/text.ts";
+import { decodeText, encodeText, textDecoder } from "../../src/kv/text.ts";
 import { fails } from "./fails.ts";
 
 const bytes = builtInCodecs.bytes();
 const json = builtInCodecs.json();
 const utf8 = builtInCodecs.utf8();
 const copyBytes = bytesCopier();
+/** As on platforms without Buffer. */
+const decodePortably = textDecoder(undefined);
 
 function through(codec: typeof json, value: unknown): unknown {
   const encoded = codec.encode(value).slice();
@@ -27,6 +29,7 @@ describe("text", () => {
         const memory = new Uint8Array(encoded.length + before + 3).fill(0xc3);
         memory.set(encoded, before);
         expect(decodeText(memory, before, encoded.length)).toBe(text);
+        expect(decodePortably(memory, before, encoded.length)).toBe(text);
       }),
     );
   });
@@ -34,6 +37,8 @@ describe("text", () => {
   test("a leading U+FEFF is a character, not a byte order mark", () => {
     expect(through(utf8, "\ufeffx")).toBe("\ufeffx");
     expect(through(utf8, `\ufeff${"x".repeat(100)}`)).toBe(`\ufeff${"x".repeat(100)}`);
+    const encoded = new TextEncoder().encode(`\ufeff${"x".repeat(100)}`);
+    expect(decodePortably(encoded, 0, encoded.length)).toBe(`\ufeff${"x".repeat(100)}`);
   });
 
   test("a lone surrogate is refused in text of every length", () => {
