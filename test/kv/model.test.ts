@@ -398,28 +398,33 @@ async function openReal(real: Real): Promise<void> {
 }
 
 for (const kind of places) {
-  test(`a database says what a Map says, over ${kind.name}`, { timeout: 240_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.commands(steps, { maxCommands: 60, size: "max" }), async (commands) => {
-        const clock = new TestClock();
-        const place = kind.make();
-        const real = { place, clock } as Real;
-        real.snapshots = [];
-        try {
-          await openReal(real);
-          const model: Model = {
-            clock,
-            oracles: { o: new Oracle(), h: new Oracle() },
-            snapshots: [],
-          };
-          await fc.asyncModelRun(() => ({ model, real }), commands);
-          expect((await real.db.verify()).ok).toBe(true);
-        } finally {
-          await real.db?.close();
-          place.remove();
-        }
-      }),
-      { numRuns: kind.name === "memory" ? 150 : 40, endOnFailure: false },
-    );
-  });
+  test(
+    `a database says what a Map says, over ${kind.name}`,
+    { timeout: 240_000 },
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.commands(steps, { maxCommands: 60, size: "max" }), async (commands) => {
+          const clock = new TestClock();
+          const place = kind.make();
+          const real = { place, clock } as Real;
+          real.snapshots = [];
+          try {
+            await openReal(real);
+            const model: Model = {
+              clock,
+              oracles: { o: new Oracle(), h: new Oracle() },
+              snapshots: [],
+            };
+            await fc.asyncModelRun(() => ({ model, real }), commands);
+            expect((await real.db.verify()).ok).toBe(true);
+          } finally {
+            await real.db?.close();
+            place.remove();
+          }
+        }),
+        { numRuns: kind.name === "memory" ? 80 : 25 },
+      );
+    },
+    300_000,
+  );
 }
