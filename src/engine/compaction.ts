@@ -165,7 +165,7 @@ export async function compact(engine: Engine, options: LongOptions): Promise<voi
   // one.
   await engine.maintenance.checkpoint({ signal: options.signal });
   await engine.maintenance.reclaim();
-  const trees = [...engine.trees()];
+  const trees = [...engine.newestTrees()];
   const total = usage(engine).reduce((sum, blob) => sum + blob.live, 0);
   let done = 0;
   const progress = (pages: number): void => {

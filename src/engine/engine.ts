@@ -158,7 +158,7 @@ export class Engine {
     if (exports.pinEpoch(state.epoch) < 0) throw this.pager.failure(status.tableFull);
     exports.unpinEpoch(this.#published.epoch);
     this.#published = state;
-    this.forest.forgetDropped();
+    this.forest.publish(state.epoch);
   }
 
   /** The newest state that readers see. */
@@ -168,9 +168,15 @@ export class Engine {
 
   // ---- catalogue
 
+  /** The trees of the newest published state. */
   trees(): IterableIterator<TreeInfo> {
+    return this.forest.seenAt(this.#published.epoch);
+  }
+  /** The trees of the newest applied commit; for use in `decide`, and by upkeep. */
+  newestTrees(): IterableIterator<TreeInfo> {
     return this.forest.all();
   }
+  /** A tree of the newest applied commit. */
   tree(id: number): TreeInfo | undefined {
     return this.forest.get(id);
   }
@@ -464,7 +470,7 @@ export class Engine {
       durableSeq: BigInt(this.log.durableSeq),
       checkpointSeq: BigInt(this.checkpointer.newest.root.seq),
       generation: this.generation,
-      trees: [...this.forest.all()].length,
+      trees: [...this.trees()].length,
       memory: {
         budgetBytes: budgetFrames(this.#options) * 4096,
         frameBytes: exports.frameCount() * 4096,

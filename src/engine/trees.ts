@@ -12,11 +12,13 @@ export interface TreeInfo {
 export class Trees {
   readonly #core: Core;
   readonly #infos: Map<number, TreeInfo> = new Map();
+  /** Trees that readers do not see yet, and the epoch that made them; infinite while it is open. */
+  readonly #unpublished: Map<number, number> = new Map();
   /** What the open epoch did, to be undone when it is rolled back. */
   #undo: (() => void)[] = [];
-  #droppedNow: number[] = [];
+  #droppedNow: TreeInfo[] = [];
   /** Dropped trees and the epoch of the drop. */
-  #dropped: { id: number; epoch: number }[] = [];
+  #dropped: { info: TreeInfo; epoch: number }[] = [];
   /** The ids of both. The core still knows these trees, because a snapshot may. */
   readonly #gone: Set<number> = new Set();
   next = 1;
@@ -29,8 +31,34 @@ export class Trees {
     return this.#infos.get(id);
   }
 
+  /** Those of the newest applied commit. */
   all(): IterableIterator<TreeInfo> {
     return this.#infos.values();
+  }
+
+  /** Those of a published epoch, the newest one: what its readers may know of. */
+  *seenAt(epoch: number): IterableIterator<TreeInfo> {
+    for (const info of this.#infos.values()) {
+      if (this.#isSeen(info, epoch)) yield info;
+    }
+    for (const info of this.#droppedNow) {
+      if (this.#isSeen(info, epoch)) yield info;
+    }
+    for (const dropped of this.#dropped) {
+      if (dropped.epoch > epoch && this.#isSeen(dropped.info, epoch)) yield dropped.info;
+    }
+  }
+
+  #isSeen({ id }: TreeInfo, epoch: number): boolean {
+    return (this.#unpublished.get(id) ?? 0) <= epoch;
+  }
+
+  /** Readers see this epoch now. */
+  publish(epoch: number): void {
+    for (const [id, created] of this.#unpublished) {
+      if (created <= epoch) this.#unpublished.delete(id);
+    }
+    this.forgetDropped();
   }
 
   /** True when the core knows trees that must not be written to. */
@@ -50,9 +78,11 @@ export class Trees {
   create(info: TreeInfo): void {
     const before = this.next;
     this.#infos.set(info.id, info);
+    this.#unpublished.set(info.id, Number.POSITIVE_INFINITY);
     this.next = Math.max(before, info.id + 1);
     this.#undo.push(() => {
       this.#infos.delete(info.id);
+      this.#unpublished.delete(info.id);
       this.#core.exports.forgetTree(info.id);
     });
   }
@@ -61,7 +91,7 @@ export class Trees {
     const info = this.#infos.get(id);
     if (info === undefined) return;
     this.#infos.delete(id);
-    this.#droppedNow.push(id);
+    this.#droppedNow.push(info);
     this.#gone.add(id);
     this.#undo.push(() => {
       this.#infos.set(id, info);
@@ -72,7 +102,10 @@ export class Trees {
   commit(epoch: number): void {
     if (this.#undo.length === 0) return;
     this.#undo = [];
-    for (const id of this.#droppedNow) this.#dropped.push({ id, epoch });
+    for (const info of this.#droppedNow) this.#dropped.push({ info, epoch });
+    for (const [id, created] of this.#unpublished) {
+      if (created > epoch) this.#unpublished.set(id, epoch);
+    }
     this.#droppedNow = [];
   }
 
@@ -88,7 +121,8 @@ export class Trees {
     if (this.#dropped.length === 0) return;
     const oldest = this.#core.exports.oldestPin();
     const gone = this.#dropped.filter((tree) => tree.epoch <= oldest);
-    for (const { id } of gone) {
+    for (const { info } of gone) {
+      const { id } = info;
       this.#core.exports.forgetTree(id);
       this.#gone.delete(id);
     }

@@ -37,8 +37,7 @@ export class Keyspaces {
     for (const tree of engine.trees()) {
       const descriptor = keyspaceOf(tree);
       if (descriptor === undefined) continue;
-      // Below zero while the commit that creates it is not published.
-      infos.push(describeInfo(descriptor, Math.max(0, engine.records(tree.id))));
+      infos.push(describeInfo(descriptor, engine.records(tree.id)));
     }
     return infos.sort((left, right) => (left.name < right.name ? -1 : 1));
   }

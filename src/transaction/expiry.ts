@@ -117,7 +117,7 @@ export class ExpiryTree {
   }
 
   #find(): number {
-    for (const tree of this.#engine.trees()) {
+    for (const tree of this.#engine.newestTrees()) {
       if (tree.descriptor.type === descriptor.type && tree.descriptor.name === descriptor.name) {
         return tree.id;
       }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { KeyspaceOptions } from "../../src/index.ts";
+import { type KeyspaceOptions, MemoryMedium, MemoryStorage, open } from "../../src/index.ts";
 import { fails } from "./fails.ts";
 import { places, withDatabase } from "./places.ts";
 
@@ -213,3 +213,32 @@ for (const kind of places) {
       ));
   });
 }
+
+test("the list is that of the newest commit that readers see, not of one being written", async () => {
+  const storage = new MemoryStorage(new MemoryMedium(), { latency: () => Promise.resolve() });
+  const append = storage.log.append.bind(storage.log);
+  let beforeAppend = async (): Promise<void> => undefined;
+  storage.log.append = async (...args) => {
+    await beforeAppend();
+    await append(...args);
+  };
+  const db = await open(storage);
+  const names = (): string[] => db.keyspaces().map(({ name }) => name);
+  await db.keyspace("a");
+  /** What is listed while the commit that was begun is applied and its frame is being written. */
+  async function listedWhile(change: () => Promise<unknown>): Promise<string[]> {
+    let listed: string[] = [];
+    beforeAppend = async () => {
+      listed = names();
+      expect(db.stats().trees).toBe(listed.length + 1);
+    };
+    await change();
+    beforeAppend = async () => undefined;
+    return listed;
+  }
+  expect(await listedWhile(() => db.keyspace("b"))).toEqual(["a"]);
+  expect(names()).toEqual(["a", "b"]);
+  expect(await listedWhile(() => db.drop("a"))).toEqual(["a", "b"]);
+  expect(names()).toEqual(["b"]);
+  await db.close();
+});
