@@ -214,7 +214,7 @@ for (const kind of places) {
   });
 }
 
-test("the list is that of the newest commit that readers see, not of one being written", async () => {
+test("the list is that of the newest commit that readers see, not of a later one", async () => {
   const storage = new MemoryStorage(new MemoryMedium(), { latency: () => Promise.resolve() });
   const append = storage.log.append.bind(storage.log);
   let beforeAppend = async (): Promise<void> => undefined;
