@@ -5,13 +5,13 @@
  * staged file that the next exclusive opener removes. A removed blob stays readable through a file
  * that is already open: so a read-only process outlives a checkpoint of the writer.
  */
-import { existsSync } from "node:fs";
 import { type Access, forbidden, requireBlobName } from "../access.ts";
 import type { BlobStorage, StagedBlob } from "../port.ts";
 import { BlobFiles } from "./blob-files.ts";
 import { storageFailure } from "./failure.ts";
+import type { FileSystem } from "./file-system.ts";
 import { Folder, stagedSuffix } from "./folder.ts";
-import { OpenFile } from "./open-file.ts";
+import type { OpenFile } from "./open-file.ts";
 
 const suffix = ".blob";
 
@@ -21,9 +21,9 @@ export class NodeBlobs implements BlobStorage {
   readonly #files: BlobFiles;
   readonly #staged = new Set<NodeStagedBlob>();
 
-  constructor(access: Access, path: string, openFilesMax: number) {
+  constructor(access: Access, path: string, openFilesMax: number, fs?: FileSystem) {
     this.#access = access;
-    this.#folder = new Folder(path);
+    this.#folder = new Folder(path, fs);
     this.#files = new BlobFiles(openFilesMax);
   }
 
@@ -37,7 +37,7 @@ export class NodeBlobs implements BlobStorage {
     this.#access.requireWritable("stage a blob");
     requireBlobName("stage a blob", name);
     const path = this.#folder.file(name + suffix);
-    if (existsSync(path)) {
+    if (this.#folder.exists(name + suffix)) {
       throw storageFailure("create", path, Object.assign(new Error("exists"), { code: "EEXIST" }));
     }
     const ended = (file: OpenFile | undefined): void => {
@@ -93,7 +93,7 @@ export class NodeBlobs implements BlobStorage {
   #open(name: string): OpenFile {
     this.#access.requireOpen("read a blob");
     requireBlobName("read a blob", name);
-    const file = new OpenFile(this.#folder.file(name + suffix), "r").measure();
+    const file = this.#folder.open(name + suffix, "r").measure();
     this.#files.adopt(name, file);
     return file;
   }
@@ -119,7 +119,7 @@ class NodeStagedBlob implements StagedBlob {
     this.#folder = folder;
     this.#ended = ended;
     this.#readSealed = readSealed;
-    this.#file = new OpenFile(folder.file(name + suffix + stagedSuffix), "wx+");
+    this.#file = folder.open(name + suffix + stagedSuffix, "wx+");
   }
 
   write(at: number, bytes: Uint8Array): void {

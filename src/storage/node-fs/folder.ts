@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { attempt, attemptIfExists } from "./failure.ts";
+import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { OpenFile } from "./open-file.ts";
 
 /** Mode of every folder of a database: its user only. */
@@ -12,26 +12,37 @@ export const stagedSuffix = ".staged";
 /** One folder of a database, open so that its names can be made durable. */
 export class Folder {
   readonly path: string;
+  readonly #fs: FileSystem;
   #handle: OpenFile | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, fs: FileSystem = nodeFileSystem) {
     this.path = path;
+    this.#fs = fs;
   }
 
   file(name: string): string {
     return join(this.path, name);
   }
 
+  /** Opens a file of the folder. */
+  open(name: string, flags: string): OpenFile {
+    return new OpenFile(this.file(name), flags, this.#fs);
+  }
+
+  exists(name: string): boolean {
+    return this.#fs.existsSync(this.file(name));
+  }
+
   /** Creates the folder and those above it, each durable with its name. */
   create(): void {
     const first = attempt("create folder", this.path, () =>
-      mkdirSync(this.path, { recursive: true, mode: folderMode }),
+      this.#fs.mkdirSync(this.path, { recursive: true, mode: folderMode }),
     );
     if (first === undefined) return;
     const top = dirname(first);
     let parent = dirname(this.path);
     while (true) {
-      syncFolder(parent);
+      syncFolder(parent, this.#fs);
       if (parent === top || parent === dirname(parent)) return;
       parent = dirname(parent);
     }
@@ -39,7 +50,7 @@ export class Folder {
 
   /** Names in the folder, in any order; none when it does not exist. */
   names(): string[] {
-    return attemptIfExists("list", this.path, () => readdirSync(this.path)) ?? [];
+    return attemptIfExists("list", this.path, () => this.#fs.readdirSync(this.path)) ?? [];
   }
 
   /** Bytes in all files of the folder. */
@@ -47,21 +58,26 @@ export class Folder {
     let bytes = 0;
     for (const name of this.names()) {
       const path = this.file(name);
-      bytes += attemptIfExists("look at", path, () => statSync(path).size) ?? 0;
+      bytes += attemptIfExists("look at", path, () => this.#fs.statSync(path).size) ?? 0;
     }
     return bytes;
   }
 
   /** Gives a finished file its name. The caller makes the name durable. */
   rename(from: string, to: string): void {
-    attempt("rename", this.file(from), () => renameSync(this.file(from), this.file(to)));
+    attempt("rename", this.file(from), () => this.#fs.renameSync(this.file(from), this.file(to)));
+  }
+
+  /** Gives a finished file a second name; fails with `EEXIST` when that is taken. */
+  link(from: string, to: string): void {
+    attempt("link", this.file(to), () => this.#fs.linkSync(this.file(from), this.file(to)));
   }
 
   /** True when there was such a file. */
   remove(name: string): boolean {
     const path = this.file(name);
     const removed = attemptIfExists("remove", path, () => {
-      unlinkSync(path);
+      this.#fs.unlinkSync(path);
       return true;
     });
     return removed ?? false;
@@ -73,7 +89,7 @@ export class Folder {
    */
   removeLarge(name: string): void {
     const path = this.file(name);
-    const held = attemptIfExists("open", path, () => new OpenFile(path, "r"));
+    const held = attemptIfExists("open", path, () => this.open(name, "r"));
     if (held === undefined) return;
     try {
       this.remove(name);
@@ -87,11 +103,11 @@ export class Folder {
   }
 
   syncSync(): void {
-    this.#open().fullSyncSync();
+    this.#self().fullSyncSync();
   }
 
   sync(): Promise<void> {
-    return this.#open().fullSync();
+    return this.#self().fullSync();
   }
 
   close(): void {
@@ -99,14 +115,14 @@ export class Folder {
     this.#handle = undefined;
   }
 
-  #open(): OpenFile {
-    this.#handle ??= new OpenFile(this.path, "r");
+  #self(): OpenFile {
+    this.#handle ??= new OpenFile(this.path, "r", this.#fs);
     return this.#handle;
   }
 }
 
-function syncFolder(path: string): void {
-  const handle = new OpenFile(path, "r");
+function syncFolder(path: string, fs: FileSystem): void {
+  const handle = new OpenFile(path, "r", fs);
   try {
     handle.fullSyncSync();
   } finally {

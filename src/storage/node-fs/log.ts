@@ -4,13 +4,13 @@
  * A segment is zero-filled and synced as `NAME.staged` and then renamed, so that a crash leaves
  * either the whole segment or a staged file that the next exclusive opener removes.
  */
-import { existsSync } from "node:fs";
 import { CairnError } from "../../errors.ts";
 import { type Access, forbidden } from "../access.ts";
 import type { LogStorage } from "../port.ts";
 import { storageFailure } from "./failure.ts";
+import type { FileSystem } from "./file-system.ts";
 import { Folder, stagedSuffix } from "./folder.ts";
-import { OpenFile } from "./open-file.ts";
+import type { OpenFile } from "./open-file.ts";
 
 const suffix = ".segment";
 const namePattern = /^(\d{10,})\.segment$/;
@@ -29,9 +29,9 @@ export class NodeLog implements LogStorage {
   #activeSegment = -1;
   #activeFile: OpenFile | undefined;
 
-  constructor(access: Access, path: string) {
+  constructor(access: Access, path: string, fs?: FileSystem) {
     this.#access = access;
-    this.#folder = new Folder(path);
+    this.#folder = new Folder(path, fs);
   }
 
   /** Makes the folder ready for the holder of an exclusive claim. */
@@ -137,7 +137,7 @@ export class NodeLog implements LogStorage {
     let file = this.#open.get(segment);
     if (file === undefined) {
       const flags = this.#access.mode === "exclusive" ? "r+" : "r";
-      file = new OpenFile(this.#folder.file(segmentName(segment)), flags).measure();
+      file = this.#folder.open(segmentName(segment), flags).measure();
       this.#open.set(segment, file);
     }
     return file;
@@ -159,7 +159,7 @@ export class NodeLog implements LogStorage {
   #stage(segment: number): OpenFile {
     this.#access.requireWritable("create a segment");
     this.#requireAbsent(segment);
-    const file = new OpenFile(this.#folder.file(segmentName(segment) + stagedSuffix), "wx+");
+    const file = this.#folder.open(segmentName(segment) + stagedSuffix, "wx+");
     this.#staged.set(segment, file);
     return file;
   }
@@ -189,8 +189,9 @@ export class NodeLog implements LogStorage {
   }
 
   #requireAbsent(segment: number): void {
-    const path = this.#folder.file(segmentName(segment));
-    if (!existsSync(path)) return;
+    const name = segmentName(segment);
+    if (!this.#folder.exists(name)) return;
+    const path = this.#folder.file(name);
     throw storageFailure("create", path, Object.assign(new Error("exists"), { code: "EEXIST" }));
   }
 }

@@ -1,4 +1,3 @@
-import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { CairnError } from "../../errors.ts";
 import { Access, readOnlyClaim } from "../access.ts";
@@ -6,6 +5,7 @@ import type { AccessMode, Claim, LockHolder, Storage, StorageCapabilities } from
 import { NodeBlobs } from "./blobs.ts";
 import { claimExclusively, findHolder } from "./claim.ts";
 import { errnoOf, storageFailure } from "./failure.ts";
+import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { Folder } from "./folder.ts";
 import { NodeLog } from "./log.ts";
 import { NodeRoot, rootName } from "./root.ts";
@@ -13,6 +13,8 @@ import { NodeRoot, rootName } from "./root.ts";
 export interface NodeStorageOptions {
   /** Sealed blobs whose files are kept open for reading. Default 256. */
   openBlobsMax?: number;
+  /** For tests: what the files lie in, and how it is claimed for writing. */
+  files?: { readonly fs: FileSystem; readonly claim: (path: string) => Promise<Claim> };
 }
 
 /**
@@ -39,16 +41,22 @@ export class NodeStorage implements Storage {
   readonly root: NodeRoot;
   readonly #access: Access;
   readonly #folder: Folder;
+  readonly #fs: FileSystem;
+  readonly #claim: (path: string) => Promise<Claim>;
 
   constructor(path: string, options: NodeStorageOptions = {}) {
+    const { fs = nodeFileSystem, claim = claimExclusively } = options.files ?? {};
+    this.#fs = fs;
+    this.#claim = claim;
     this.name = resolve(path);
     this.#access = new Access(this.name);
-    this.#folder = new Folder(this.name);
-    this.log = new NodeLog(this.#access, this.#folder.file("log"));
+    this.#folder = new Folder(this.name, fs);
+    this.log = new NodeLog(this.#access, this.#folder.file("log"), fs);
     this.blobs = new NodeBlobs(
       this.#access,
       this.#folder.file("blobs"),
       options.openBlobsMax ?? 256,
+      fs,
     );
     this.root = new NodeRoot(this.#access, this.#folder);
   }
@@ -60,7 +68,7 @@ export class NodeStorage implements Storage {
       this.#access.mode = mode;
       return readOnlyClaim;
     }
-    const claim = await claimExclusively(this.name);
+    const claim = await this.#claim(this.name);
     try {
       this.log.prepare();
       this.blobs.prepare();
@@ -106,13 +114,13 @@ export class NodeStorage implements Storage {
       this.#folder.create();
     }
     // Do not litter a folder that somebody named by mistake with a lock.
-    const isMine = create || mode === "read-only" || existsSync(this.#folder.file(rootName));
+    const isMine = create || mode === "read-only" || this.#folder.exists(rootName);
     if (!isMine) throw this.#notFound("the folder holds no root");
   }
 
   #kind(): "folder" | "other" | "missing" {
     try {
-      return statSync(this.name).isDirectory() ? "folder" : "other";
+      return this.#fs.statSync(this.name).isDirectory() ? "folder" : "other";
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return "missing";
       if (errnoOf(error) === "ENOTDIR") return "other";

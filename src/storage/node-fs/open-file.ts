@@ -1,18 +1,6 @@
-import {
-  close,
-  closeSync,
-  fdatasync,
-  fdatasyncSync,
-  fstatSync,
-  fsync,
-  fsyncSync,
-  openSync,
-  readSync,
-  write,
-  writeSync,
-} from "node:fs";
 import { CairnError } from "../../errors.ts";
 import { attempt, storageFailure } from "./failure.ts";
+import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 
 /** Mode of every file of a database: its user only. */
 export const fileMode = 0o600;
@@ -43,15 +31,17 @@ export class OpenFile {
   /** -1 once closed: a late call fails instead of reaching whatever the number means by then. */
   #fd: number;
   #running = 0;
+  readonly #fs: FileSystem;
 
-  constructor(path: string, flags: string) {
+  constructor(path: string, flags: string, fs: FileSystem = nodeFileSystem) {
     this.path = path;
-    this.#fd = attempt("open", path, () => openSync(path, flags, fileMode));
+    this.#fs = fs;
+    this.#fd = attempt("open", path, () => fs.openSync(path, flags, fileMode));
   }
 
   /** Asks the kernel for the size, once, when the file was there before it was opened. */
   measure(): this {
-    this.size = attempt("look at", this.path, () => fstatSync(this.#fd).size);
+    this.size = attempt("look at", this.path, () => this.#fs.fstatSync(this.#fd).size);
     return this;
   }
 
@@ -59,9 +49,9 @@ export class OpenFile {
   write(at: number, bytes: Uint8Array): void {
     try {
       const length = bytes.byteLength;
-      let done = writeSync(this.#fd, bytes, 0, length, at);
+      let done = this.#fs.writeSync(this.#fd, bytes, 0, length, at);
       while (done < length) {
-        const more = writeSync(this.#fd, bytes, done, length - done, at + done);
+        const more = this.#fs.writeSync(this.#fd, bytes, done, length - done, at + done);
         if (more === 0) throw new Error(`wrote ${done} of ${length} bytes`);
         done += more;
       }
@@ -74,10 +64,10 @@ export class OpenFile {
   read(at: number, into: Uint8Array): number {
     try {
       const length = into.byteLength;
-      let done = readSync(this.#fd, into, 0, length, at);
+      let done = this.#fs.readSync(this.#fd, into, 0, length, at);
       if (done === 0) return 0;
       while (done < length) {
-        const more = readSync(this.#fd, into, done, length - done, at + done);
+        const more = this.#fs.readSync(this.#fd, into, done, length - done, at + done);
         if (more === 0) break;
         done += more;
       }
@@ -100,7 +90,7 @@ export class OpenFile {
       const from = at;
       const slice = zeroSlice(Math.min(sliceBytes, bytes - from));
       const written = await this.#run<number>("write", (fd, done) =>
-        write(fd, slice, 0, slice.byteLength, from, done),
+        this.#fs.write(fd, slice, 0, slice.byteLength, from, done),
       );
       if (written === 0) throw storageFailure("write", this.path, new Error("wrote nothing"));
       at += written;
@@ -111,23 +101,23 @@ export class OpenFile {
   /** Makes the bytes durable, and of the metadata what is needed to read them. */
   syncSync(): void {
     try {
-      fdatasyncSync(this.#fd);
+      this.#fs.fdatasyncSync(this.#fd);
     } catch (error) {
       throw storageFailure("sync", this.path, error);
     }
   }
 
   sync(): Promise<void> {
-    return this.#run<void>("sync", fdatasync);
+    return this.#run<void>("sync", (fd, done) => this.#fs.fdatasync(fd, done));
   }
 
   /** Makes bytes and all metadata durable; for a folder, the names in it. */
   fullSyncSync(): void {
-    attempt("sync", this.path, () => fsyncSync(this.#fd));
+    attempt("sync", this.path, () => this.#fs.fsyncSync(this.#fd));
   }
 
   fullSync(): Promise<void> {
-    return this.#run<void>("sync", fsync);
+    return this.#run<void>("sync", (fd, done) => this.#fs.fsync(fd, done));
   }
 
   /** Closes off the caller's turn: giving back the space of a removed file takes milliseconds. */
@@ -135,13 +125,13 @@ export class OpenFile {
     const fd = this.#fd;
     this.#fd = -1;
     // The file has no name any more, so there is nobody whom a failure could concern.
-    if (fd >= 0) close(fd, () => undefined);
+    if (fd >= 0) this.#fs.close(fd, () => undefined);
   }
 
   close(): void {
     const fd = this.#fd;
     this.#fd = -1;
-    if (fd >= 0 && this.#running === 0) attempt("close", this.path, () => closeSync(fd));
+    if (fd >= 0 && this.#running === 0) attempt("close", this.path, () => this.#fs.closeSync(fd));
   }
 
   #run<T>(
@@ -157,7 +147,7 @@ export class OpenFile {
       start(fd, (error, value) => {
         this.#running--;
         // Nobody is left who could be told that closing failed: the bytes were synced or given up.
-        if (this.#fd < 0 && this.#running === 0) close(fd, () => undefined);
+        if (this.#fd < 0 && this.#running === 0) this.#fs.close(fd, () => undefined);
         if (error) reject(storageFailure(operation, this.path, error));
         else resolve(value as T);
       });

@@ -8,13 +8,12 @@
  * a whole root or none. Afterwards a crash can tear only the slot that was being written, which is
  * never the newest.
  */
-import { linkSync } from "node:fs";
 import { CairnError } from "../../errors.ts";
 import { type Access, forbidden, requireRootBytes } from "../access.ts";
 import { type RootStorage, rootBytes } from "../port.ts";
 import { attemptIfExists, errnoOf, storageFailure } from "./failure.ts";
 import { type Folder, stagedSuffix } from "./folder.ts";
-import { OpenFile } from "./open-file.ts";
+import type { OpenFile } from "./open-file.ts";
 
 export const rootName = "root";
 
@@ -46,12 +45,12 @@ export class NodeRoot implements RootStorage {
     const path = this.#folder.file(rootName);
     const stagedName = rootName + stagedSuffix;
     this.#folder.remove(stagedName);
-    const staged = new OpenFile(this.#folder.file(stagedName), "wx+");
+    const staged = this.#folder.open(stagedName, "wx+");
     try {
       staged.write(0, bytes);
       staged.write(rootBytes, bytes);
       staged.fullSyncSync();
-      linkSync(staged.path, path);
+      this.#folder.link(stagedName, rootName);
     } catch (error) {
       if (errnoOf(error) !== "EEXIST") throw storageFailure("create", path, error);
       throw new CairnError(
@@ -103,7 +102,7 @@ export class NodeRoot implements RootStorage {
     if (this.#file !== undefined) return this.#file;
     const path = this.#folder.file(rootName);
     const flags = this.#access.mode === "exclusive" ? "r+" : "r";
-    this.#file = attemptIfExists("open", path, () => new OpenFile(path, flags));
+    this.#file = attemptIfExists("open", path, () => this.#folder.open(rootName, flags));
     return this.#file;
   }
 }
