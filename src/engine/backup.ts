@@ -10,6 +10,7 @@ import type { Storage } from "../storage/port.ts";
 import { blobCorrupt, blobFile } from "./blob.ts";
 import type { RootedState } from "./checkpoint.ts";
 import type { Engine } from "./engine.ts";
+import { imageFile } from "./images.ts";
 import { logStart } from "./log/position.ts";
 import { throwIfAborted } from "./maintenance.ts";
 import type { LongOptions } from "./options.ts";
@@ -56,6 +57,10 @@ async function copyState(
     files.push(blob.file);
   }
   if (root.catalogue !== undefined) files.push(blobFile("catalogue", root.catalogue));
+  for (const image of state.images) {
+    // One that is missing is derived again from the copy, as it would be from here.
+    if (await isThere(engine.storage, imageFile(image))) files.push(imageFile(image));
+  }
   const sizes = await Promise.all(files.map((file) => engine.storage.blobs.size(file)));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   let done = 0;
@@ -74,6 +79,16 @@ async function copyState(
     position: { ...logStart, seq: root.seq },
   };
   await target.root.create(encodeRoot(first, engine.core.checksum));
+}
+
+async function isThere(storage: Storage, file: string): Promise<boolean> {
+  try {
+    await storage.blobs.size(file);
+    return true;
+  } catch (error) {
+    if (error instanceof CairnError && error.details.errno === "ENOENT") return false;
+    throw error;
+  }
 }
 
 async function copyBlob(

@@ -33,7 +33,7 @@ export interface BlobName {
 }
 
 /** `pages-12-3-0123456789abcdef`: number, generation, random. */
-export function blobFile(kind: "pages" | "catalogue", name: BlobName): string {
+export function blobFile(kind: "pages" | "catalogue" | "image", name: BlobName): string {
   const random = name.random.toString(16).padStart(16, "0");
   return `${kind}-${name.number}-${name.generation}-${random}`;
 }

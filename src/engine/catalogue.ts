@@ -16,6 +16,7 @@
 import { CairnError } from "../errors.ts";
 import type { Checksum } from "./checksum.ts";
 import { requireReadable } from "./format-version.ts";
+import type { CatalogueImage } from "./images.ts";
 import { sameDatabase } from "./log/database-id.ts";
 import { readU64, writeU64 } from "./log/u64.ts";
 import type { CatalogueReference } from "./root.ts";
@@ -52,6 +53,8 @@ export interface Catalogue {
   readonly nextBlob: number;
   readonly trees: readonly CatalogueTree[];
   readonly blobs: readonly CatalogueBlob[];
+  /** What is derived from trees and kept; absent for none. */
+  readonly images?: readonly CatalogueImage[];
   /** Detached subtrees whose pages are still to be reclaimed: 16 hexadecimal digits each. */
   readonly reclaim: readonly string[];
 }

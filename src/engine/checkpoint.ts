@@ -16,6 +16,7 @@
 import type { StagedBlob, Storage } from "../storage/port.ts";
 import { blobFile } from "./blob.ts";
 import { type Catalogue, type CatalogueBlob, encodeCatalogue } from "./catalogue.ts";
+import type { CatalogueImage, Images } from "./images.ts";
 import type { LogWriter } from "./log/writer.ts";
 import { type Blob, type Pager, pagesPerWrite } from "./pager.ts";
 import { type CatalogueReference, encodeRoot, type Root } from "./root.ts";
@@ -29,6 +30,7 @@ const pagesPerSlice = 256;
 export interface RootedState {
   readonly root: Root;
   readonly blobs: ReadonlySet<number>;
+  readonly images: readonly CatalogueImage[];
 }
 
 export interface Frozen {
@@ -46,6 +48,7 @@ export interface CheckpointerSetup {
   readonly pager: Pager;
   readonly trees: Trees;
   readonly log: LogWriter;
+  readonly images: Images;
   readonly check: () => Promise<void> | void;
   readonly generation: number;
   readonly random64: () => bigint;
@@ -85,6 +88,7 @@ export class Checkpointer {
   /** Step 1. In one turn, when no epoch is open; everything applied has been appended. */
   freeze(state: { epoch: number; seq: number; time: number }): Frozen {
     const { pager, trees, log } = this.#setup;
+    const images = this.#setup.images.freeze((tree) => trees.get(tree) !== undefined);
     const { exports } = pager.core;
     exports.pinEpoch(state.epoch);
     const last = exports.freezeBlobs();
@@ -115,6 +119,7 @@ export class Checkpointer {
         descriptor: info.descriptor,
       })),
       blobs,
+      ...(images.length === 0 ? {} : { images }),
       reclaim: this.#reclaimQueue(),
     };
     closed.sort((a, b) => a - b);
@@ -230,7 +235,11 @@ export class Checkpointer {
       this.#staleFiles.push(blobFile("catalogue", stale));
     }
     this.older = this.newest;
-    this.newest = { root, blobs: new Set(frozen.catalogue.blobs.map((blob) => blob.number)) };
+    this.newest = {
+      root,
+      blobs: new Set(frozen.catalogue.blobs.map((blob) => blob.number)),
+      images: frozen.catalogue.images ?? [],
+    };
     pager.nextBlob = frozen.catalogue.nextBlob;
   }
 
@@ -261,6 +270,7 @@ export class Checkpointer {
       pager.blobs.delete(number);
       exports.forgetBlob(number);
     }
+    files.push(...this.#setup.images.takeUnneeded(states.flatMap((state) => state.images)));
     try {
       yield* log.trim(this.older.root.position);
       if (files.length > 0) yield* wait(storage.blobs.remove(files));

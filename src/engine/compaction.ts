@@ -178,6 +178,7 @@ export async function compact(engine: Engine, options: LongOptions): Promise<voi
     else await repackHashed(engine, tree, progress);
     if (engine.core.exports.treeOverflow(tree.id) > 0) await rewriteValues(engine, tree, progress);
   }
+  await engine.prepare("compact");
   // What was deleted also stands in the log.
   await engine.pipeline.turn(() => engine.log.rotate());
   // Two: afterwards both roots name the new blobs, and the old ones go.

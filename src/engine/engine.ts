@@ -11,9 +11,10 @@ import { backup } from "./backup.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { compact } from "./compaction.ts";
 import type { Decode } from "./decode.ts";
+import { type ImageKeeper, Images } from "./images.ts";
 import type { EffectBuffer } from "./log/effect-buffer.ts";
 import { LogWriter } from "./log/writer.ts";
-import { Maintenance } from "./maintenance.ts";
+import { Maintenance, type Occasion } from "./maintenance.ts";
 import type {
   Durability,
   EngineOptions,
@@ -69,6 +70,9 @@ export class Engine {
   readonly forest: Trees;
   readonly applier: Applier;
   readonly checkpointer: Checkpointer;
+  readonly images: Images;
+  /** Who keeps images. */
+  readonly keepers: Set<ImageKeeper> = new Set();
   readonly pipeline: Pipeline;
   readonly snapshots: Snapshots;
   readonly log: LogWriter;
@@ -105,11 +109,22 @@ export class Engine {
     this.#reader = new Reader(this.pager, this.forest);
     this.snapshots = new Snapshots(this.core, clock);
     this.log = this.#openLog(recovered, random);
+    const { newest, older } = recovered.roots;
+    this.images = new Images({
+      storage,
+      checksum: this.core.checksum,
+      databaseId: newest.root.databaseId,
+      generation: this.generation,
+      random64: () => random64(random),
+      newest: newest.images,
+      rooted: [...newest.images, ...older.images],
+    });
     this.checkpointer = new Checkpointer({
       storage,
       pager: this.pager,
       trees: this.forest,
       log: this.log,
+      images: this.images,
       check: () => claim.check(),
       generation: this.generation,
       random64: () => random64(random),
@@ -127,7 +142,6 @@ export class Engine {
       poisoned: () => this.maintenance.stop(),
     });
     this.maintenance = new Maintenance(this, options);
-    this.pager.isReader = this.readOnly;
     this.pager.onPressure = () => this.snapshots.lapseOldest();
     this.pager.onWriteFailed = (error) => this.pipeline.poison(error);
     this.snapshots.onRelease = () => this.forest.forgetDropped();
@@ -384,6 +398,11 @@ export class Engine {
 
   // ---- upkeep
 
+  /** Lets those who keep images write them, before a checkpoint that is to name them. */
+  async prepare(occasion: Occasion): Promise<void> {
+    for (const keeper of this.keepers) await keeper.prepare(occasion);
+  }
+
   /**
    * Changes pages without changing what they say, between commits, in an epoch of its own. Nothing
    * goes to the log: after a crash the pages are simply where they were.
@@ -472,7 +491,7 @@ export class Engine {
       generation: this.generation,
       trees: [...this.trees()].length,
       memory: {
-        budgetBytes: budgetFrames(this.#options) * 4096,
+        budgetBytes: this.recovery.memoryBudget,
         frameBytes: exports.frameCount() * 4096,
         residentBytes: exports.residentPages() * 4096,
         dirtyBytes: exports.dirtyFrames() * 4096,

@@ -1,6 +1,9 @@
 export type { Decode } from "./decode.ts";
 export { type At, Engine } from "./engine.ts";
+export { nextTurn } from "./event-loop.ts";
+export type { CatalogueImage, ImageKeeper, ImageNote } from "./images.ts";
 export { EffectBuffer } from "./log/effect-buffer.ts";
+export type { Occasion } from "./maintenance.ts";
 export { openEngine, type Surroundings } from "./open.ts";
 export type {
   Durability,

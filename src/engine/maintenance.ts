@@ -14,6 +14,9 @@ import { nextTurn } from "./event-loop.ts";
 import type { EngineOptions, LongOptions, Timers } from "./options.ts";
 import { runAsync, runSync, type Steps } from "./steps.ts";
 
+/** What a checkpoint is written for: its images may be written for it. */
+export type Occasion = "upkeep" | "compact" | "close";
+
 const mebibyte = 1024 * 1024;
 /** Pages reclaimed in one turn: about a millisecond. */
 const reclaimPages = 2000;
@@ -150,8 +153,13 @@ export class Maintenance {
     if (result < 0) yield* pager.resolve(result);
   }
 
-  async #write(options: LongOptions, isForced = false): Promise<void> {
+  async #write(
+    options: LongOptions,
+    isForced = false,
+    occasion: Occasion = "upkeep",
+  ): Promise<void> {
     const { pipeline, checkpointer, snapshots } = this.#engine;
+    await this.#engine.prepare(occasion);
     snapshots.lapse();
     // The catalogue holds what the core can hand out in one piece: 65,536 items.
     if (this.#engine.core.exports.reclaimQueue() > queueItemsMax) await this.#reclaimIfPossible();
@@ -179,6 +187,7 @@ export class Maintenance {
     const isUnchanged =
       checkpointer.newest.root.seq === seq &&
       core.exports.dirtyFrames() === 0 &&
+      !this.#engine.images.differFrom(checkpointer.newest.images) &&
       log.appendedBytes === this.#appendedAtCheckpoint;
     if (isUnchanged && !isForced) return undefined;
     this.#appendedAtCheckpoint = log.appendedBytes;
@@ -220,7 +229,7 @@ export class Maintenance {
     if (readOnly) return this.stop();
     if (!pipeline.isPoisoned) {
       await this.#reclaimIfPossible();
-      await this.#write({});
+      await this.#write({}, false, "close");
       await runAsync(log.close({ time: clock() }));
     }
     this.stop();

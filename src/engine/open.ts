@@ -1,8 +1,10 @@
 /** Opening an engine over a storage: claim, root, recovery, and what a writer tidies up. */
+import { pageBytes } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
 import type { Claim, Storage } from "../storage/port.ts";
 import { blobFile } from "./blob.ts";
 import { budgetFrames, Engine } from "./engine.ts";
+import { imageFile } from "./images.ts";
 import type { EngineOptions, RecoveryReport } from "./options.ts";
 import { createDatabase, type Recovered, type RecoverySetup, recover } from "./recovery.ts";
 import { runAsync } from "./steps.ts";
@@ -52,6 +54,7 @@ async function openClaimed(
     storage,
     generation: claim.generation,
     frames: budgetFrames(options),
+    readOnly: options.readOnly ?? false,
     clock,
     random,
     hashMask: options.hashMask,
@@ -73,6 +76,7 @@ async function openClaimed(
     seq: BigInt(recovered.state.seq),
     droppedBytes: recovered.tail?.droppedBytes ?? 0,
     rootDamaged: recovered.rootDamaged,
+    memoryBudget: recovered.frames * pageBytes,
     milliseconds: Math.max(0, clock() - start),
   };
   return new Engine({ storage, claim, recovered, options, clock, random, report });
@@ -131,7 +135,8 @@ async function removeOrphans(storage: Storage, recovered: Recovered): Promise<vo
   if (newest === older && newest.root.record > 1) return;
   const known = new Set<string>();
   for (const blob of recovered.pager.blobs.values()) known.add(blob.file);
-  for (const { root } of [newest, older]) {
+  for (const { root, images } of [newest, older]) {
+    for (const image of images) known.add(imageFile(image));
     if (root.catalogue !== undefined) known.add(blobFile("catalogue", root.catalogue));
   }
   // By their whole names: after a fallback to the older root, numbers are given a second time.

@@ -46,6 +46,11 @@ export interface RecoveryReport {
   readonly droppedBytes: number;
   /** A root slot was damaged and the other one was used. */
   readonly rootDamaged: boolean;
+  /**
+   * Bytes of pages held in memory at most: as asked for, or more where the database was opened
+   * read-only and the log has changed more than fits. A reader may not write it anywhere else.
+   */
+  readonly memoryBudget: number;
   /** Milliseconds from the claim to the last commit. */
   readonly milliseconds: number;
 }

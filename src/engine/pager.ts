@@ -45,7 +45,10 @@ export class Pager {
   /** Pages read and written since open. */
   pagesRead = 0;
   pagesWritten = 0;
-  /** Opened read-only: the writer may remove blobs that only an older checkpoint needs. */
+  /**
+   * Opened read-only: changed pages stay in memory, and the writer may remove blobs that only an
+   * older checkpoint needs.
+   */
   isReader = false;
   /** Called when no frame can be had: may give back pins. True when it did. */
   onPressure: () => boolean = () => false;
@@ -166,7 +169,7 @@ export class Pager {
 
   /** Writes dirty pages that were not used lately to their staged blobs; how many. */
   *#writeUnused(): Steps<number> {
-    if (!this.#storage.capabilities.staging) return 0;
+    if (!this.#storage.capabilities.staging || this.isReader) return 0;
     const { core } = this;
     const count = core.exports.exportUnused(pagesPerWrite);
     if (count === 0) return 0;

@@ -3,7 +3,7 @@
  * since the last checkpoint, never with the data.
  */
 import { Core } from "../../bindings/core.ts";
-import { treeKinds } from "../../bindings/status.ts";
+import { pageBytes, treeKinds } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
 import type { Storage } from "../storage/port.ts";
 import { Applier } from "./applier.ts";
@@ -29,7 +29,10 @@ export interface RecoverySetup {
   readonly module: WebAssembly.Module;
   readonly storage: Storage;
   readonly generation: number;
+  /** Pages that memory may hold. */
   readonly frames: number;
+  /** True to write nothing, also when memory is short. */
+  readonly readOnly: boolean;
   readonly clock: () => number;
   readonly random: (bytes: Uint8Array) => void;
   readonly hashMask: bigint | undefined;
@@ -42,6 +45,8 @@ export interface Recovered {
   readonly pager: Pager;
   readonly trees: Trees;
   readonly applier: Applier;
+  /** Pages that memory may hold; for a reader perhaps more than it was told to. */
+  readonly frames: number;
   readonly roots: { newest: RootedState; older: RootedState };
   readonly state: { epoch: number; seq: number; time: number };
   /** The highest that root or log were written by. */
@@ -75,8 +80,42 @@ export function* createDatabase(setup: RecoverySetup): Steps<void> {
   yield* wait(setup.storage.root.create(encodeRoot(root, core.checksum)));
 }
 
-/** Brings the newest durable state into memory; writes nothing. */
+/** Frames of the largest budget that linear memory has room for. */
+const framesMax = (3 * 1024 * 1024 * 1024) / pageBytes;
+
+/**
+ * Brings the newest durable state into memory. Seals nothing; when memory is short a writer stages
+ * what the log has changed. A reader has nowhere to put it: it tries again with twice the memory,
+ * until half of it is left for reading.
+ */
 export function* recover(
+  setup: RecoverySetup,
+  slots: readonly [Uint8Array, Uint8Array],
+): Steps<Recovered> {
+  let { frames } = setup;
+  for (;;) {
+    try {
+      const recovered = yield* recoverWithin({ ...setup, frames }, slots);
+      const isRoomLeft = recovered.core.exports.dirtyFrames() <= frames / 2;
+      if (!setup.readOnly || isRoomLeft) return recovered;
+    } catch (error) {
+      const isFull = error instanceof CairnError && error.code === "transaction_too_large";
+      if (!setup.readOnly || !isFull) throw error;
+    }
+    if (frames === framesMax) throw logTooLarge();
+    frames = Math.min(frames * 2, framesMax);
+  }
+}
+
+function logTooLarge(): CairnError {
+  return new CairnError(
+    "memory_limit",
+    "Cannot open read-only: the log after the last checkpoint changes more pages than memory can " +
+      "hold, and a reader may not write them. Open the database for writing once, and close it.",
+  );
+}
+
+function* recoverWithin(
   setup: RecoverySetup,
   slots: readonly [Uint8Array, Uint8Array],
 ): Steps<Recovered> {
@@ -120,11 +159,16 @@ function* recoverFrom(
     random64: () => random64(setup.random),
   });
   pager.nextBlob = nextBlob;
+  pager.isReader = setup.readOnly;
   const trees = new Trees(core);
   const applier = new Applier(pager, trees);
   if (catalogue !== undefined) yield* restore(storage, pager, trees, catalogue);
   const epoch = restoreEpoch(applier);
-  const newest: RootedState = { root, blobs: blobsOf(catalogue) };
+  const newest: RootedState = {
+    root,
+    blobs: blobsOf(catalogue),
+    images: catalogue?.images ?? [],
+  };
   const older = yield* olderState(storage, pager, found, root, newest);
   const replayed = yield* replay(setup, core, applier, root, found.newest.seq, epoch);
   return {
@@ -132,6 +176,7 @@ function* recoverFrom(
     pager,
     trees,
     applier,
+    frames: setup.frames,
     ...replayed,
     roots: { newest, older },
     rootDamaged: found.damagedSlot !== undefined || root !== found.newest,
@@ -167,7 +212,7 @@ function* olderState(
       pager.addSealed(nameOf(blob));
       core.exports.setBlob(blob.number, 0, blob.slots);
     }
-    return { root: older, blobs: blobsOf(catalogue) };
+    return { root: older, blobs: blobsOf(catalogue), images: catalogue?.images ?? [] };
   } catch {
     // It is only the spare; what it names is kept out of harm's way by being unknown.
     return newest;

@@ -82,6 +82,15 @@ export class Snapshots {
     return undefined;
   }
 
+  /** The earliest commit that is the last one of a leased state; undefined when none is leased. */
+  get oldestSeq(): number | undefined {
+    let oldest: number | undefined;
+    for (const { seq } of this.#leases.values()) {
+      if (oldest === undefined || seq < oldest) oldest = seq;
+    }
+    return oldest;
+  }
+
   /** The epoch to read at; renews the lease. */
   use(snapshot: Snapshot): number {
     const lease = this.#leases.get(snapshot);

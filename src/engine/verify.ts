@@ -7,13 +7,14 @@ import { CairnError } from "../errors.ts";
 import { checkBlobHeader } from "./blob.ts";
 import type { Engine } from "./engine.ts";
 import { nextTurn } from "./event-loop.ts";
+import { type CatalogueImage, imageFile } from "./images.ts";
 import { throwIfAborted } from "./maintenance.ts";
 import type { LongOptions } from "./options.ts";
 import type { Blob } from "./pager.ts";
 
 /** One thing that is not as it should be. */
 export interface Finding {
-  readonly what: "blob" | "page" | "tree" | "live-count";
+  readonly what: "blob" | "page" | "tree" | "live-count" | "image";
   /** The file of the blob, or the id of the tree. */
   readonly where: string;
   readonly slot?: number;
@@ -70,6 +71,7 @@ class Verification {
     exports.pinEpoch(published.epoch);
     try {
       for (const blob of blobs) await this.#verifyBlob(blob);
+      for (const image of this.#engine.checkpointer.newest.images) await this.#verifyImage(image);
       exports.clearSeen();
       for (const tree of trees) await this.#verifyTree(tree.id, published.epoch);
       if (this.#engine.pipeline.epoch === published.epoch) this.#verifyLive();
@@ -84,6 +86,16 @@ class Verification {
       records: this.#records,
       findings: this.#findings,
     };
+  }
+
+  async #verifyImage(image: CatalogueImage): Promise<void> {
+    try {
+      await this.#engine.images.read(image, () => throwIfAborted(this.#options.signal));
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.code !== "corruption") throw error;
+      const reason = String(error.details.reason);
+      this.#findings.push({ what: "image", where: imageFile(image), reason });
+    }
   }
 
   async #step(pages: number): Promise<void> {
