@@ -585,6 +585,3 @@ export function budgetFrames(options: EngineOptions): number {
 function closed(): CairnError {
   return new CairnError("closed", "Cannot use the database: it has been closed. Open it again.");
 }
-
-/** The largest budget that linear memory has room for. */
-export const budgetBytesMax: number = 3 * 1024 * 1024 * 1024;

@@ -126,6 +126,36 @@ describe.each(places)("on %s", (_name, make) => {
     expect(engine.stats().memory.frameBytes).toBeLessThanOrEqual(4 << 20);
   });
 
+  test("a reader holds a log that changes more than its memory budget, and says so", async () => {
+    await start({ memoryBudget: 64 << 20, checkpointLogBytes: 1 << 30 });
+    await fill(9000, (number) => `${number} ${"v".repeat(1000)}`);
+    await engine.checkpoint();
+    await fill(6000, (number) => `${number} ${"w".repeat(1000)}`);
+    // Nothing but the claim is given back: what a crash leaves.
+    await engine.storage.close();
+    await engine.claim.release();
+    const before = [...place.files()].map(([name, file]) => `${name} ${file.length}`);
+    engine = await open(place.storage(), { ...tiny, readOnly: true });
+    const { memoryBudget, outcome } = engine.recovery;
+    const { budgetBytes, frameBytes, dirtyBytes } = engine.stats().memory;
+    expect({ outcome, budgetBytes }).toEqual({ outcome: "recovered", budgetBytes: memoryBudget });
+    // The log has changed 12 MB of records; at most half of the memory is taken by their pages.
+    expect(memoryBudget).toBe(64 << 20);
+    expect(dirtyBytes).toBeGreaterThan(12 << 20);
+    expect(dirtyBytes).toBeLessThanOrEqual(memoryBudget / 2);
+    expect(frameBytes).toBeLessThanOrEqual(memoryBudget);
+    const found = await records(engine, ordered);
+    expect(found.map(([, value]) => value.slice(0, -999))).toEqual(
+      Array.from({ length: 9000 }, (_, number) => `${number} ${number < 6000 ? "w" : "v"}`),
+    );
+    expect((await engine.verify()).findings).toEqual([]);
+    expect([...place.files()].map(([name, file]) => `${name} ${file.length}`)).toEqual(before);
+    await engine.close();
+    // A reader that has room enough takes what it was told to take.
+    engine = await open(place.storage(), { memoryBudget: 80 << 20, readOnly: true });
+    expect(engine.recovery.memoryBudget).toBe(80 << 20);
+  });
+
   test("overwriting without end keeps a bounded size on the medium", async () => {
     await start({ ...tiny, checkpointLogBytes: 1 << 20 });
     await fill(4000, (number) => `${number} ${"v".repeat(500)}`);
