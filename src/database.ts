@@ -96,12 +96,18 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     return this.#engine.recovery;
   }
 
-  /** Where the database is, its id (32 hexadecimal digits) and the version of its format. */
+  /**
+   * What tells this database from others: 32 hexadecimal digits, drawn when it was created. Its
+   * backups have the same.
+   */
+  get id(): string {
+    const { databaseId } = this.#engine.checkpointer.newest.root;
+    return Array.from(databaseId, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** Where the database is, its id and the version of its format. */
   get identity(): { readonly path: string; readonly id: string; readonly format: number } {
-    const { storage, checkpointer } = this.#engine;
-    const { databaseId } = checkpointer.newest.root;
-    const id = Array.from(databaseId, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    return { path: storage.name, id, format: rootVersion };
+    return { path: this.#engine.storage.name, id: this.id, format: rootVersion };
   }
 
   get readOnly(): boolean {

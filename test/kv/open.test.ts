@@ -39,6 +39,25 @@ describe("where a database is", () => {
     await second.close();
   });
 
+  test("its id tells it from others, wherever it lies, and its backups have the same", async () => {
+    const medium = new MemoryMedium();
+    const first = await open(new MemoryStorage(medium));
+    const { id } = first;
+    expect(id).toMatch(/^[0-9a-f]{32}$/);
+    expect(first.identity).toMatchObject({ id });
+    const copy = join(root, "copy");
+    await first.backup(copy);
+    await first.close();
+    for (const target of [new MemoryStorage(medium), copy]) {
+      const again = await open(target, { create: false });
+      expect(again.id).toBe(id);
+      await again.close();
+    }
+    const other = await open("memory:");
+    expect(other.id).not.toBe(id);
+    await other.close();
+  });
+
   test("an application's name leads to the data folder", async () => {
     const target = { application: " shop ", database: "main", dataRoot: root };
     const db = await open(target);
