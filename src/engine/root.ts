@@ -169,12 +169,18 @@ function decodeSlot(slot: Uint8Array, index: number, checksum: Checksum): Root |
     view.getUint16(14, true) === 0 &&
     view.getUint32(116, true) === 0 &&
     view.getUint32(164, true) === 0 &&
-    slot.subarray(usedBytes).every((byte) => byte === 0);
+    isZeroFrom(slot, usedBytes);
   if (version === rootVersion && belongs && isZero && isSound(root)) return root;
   throw corrupt("an intact record has fields that cannot be written, or lies in the wrong slot", {
     slot: index,
     record: root.record,
   });
+}
+
+/** A loop: `every` would take a tenth of the time in which a small database opens. */
+function isZeroFrom(bytes: Uint8Array, from: number): boolean {
+  for (let at = from; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 function decodeFields(slot: Uint8Array, view: DataView): Root {

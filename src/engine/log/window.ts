@@ -8,17 +8,17 @@ import { type Steps, wait } from "../steps.ts";
  * same memory. All three are replaced when a piece larger than the window is asked for.
  */
 export class LogWindow {
-  bytes: Uint8Array;
-  view: DataView;
+  bytes: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(this.bytes.buffer);
   start = 0;
   length = 0;
   readonly #log: LogStorage;
+  readonly #bytesMax: number;
   #segment = -1;
 
   constructor(log: LogStorage, windowBytes: number) {
     this.#log = log;
-    this.bytes = new Uint8Array(windowBytes);
-    this.view = new DataView(this.bytes.buffer);
+    this.#bytesMax = windowBytes;
   }
 
   /** True when `count` bytes at `at` are in the window. */
@@ -32,8 +32,10 @@ export class LogWindow {
    */
   *load(segment: number, at: number, count: number, end: number): Steps<void> {
     if (this.holds(segment, at, count)) return;
-    if (count > this.bytes.length) {
-      this.bytes = new Uint8Array(count);
+    // No more than is there to read: most logs are short when they are opened.
+    const wanted = Math.max(count, Math.min(this.#bytesMax, end - at));
+    if (wanted > this.bytes.length) {
+      this.bytes = new Uint8Array(wanted);
       this.view = new DataView(this.bytes.buffer);
     }
     // A failed read must not leave the bytes of one place under the name of another.
