@@ -150,7 +150,8 @@ export class Engine {
   #openLog(recovered: Recovered, random: (bytes: Uint8Array) => void): LogWriter {
     const { core, tail, roots } = recovered;
     const end = tail?.end ?? roots.newest.root.position;
-    const { first, max } = this.#options.segmentBytes ?? {};
+    const { segmentBytes, frameBytesMax } = this.#options;
+    const { first, max } = segmentBytes ?? {};
     return new LogWriter({
       storage: this.storage,
       checksum: core.checksum,
@@ -163,6 +164,7 @@ export class Engine {
       options: {
         ...(first === undefined ? {} : { firstBytes: first }),
         ...(max === undefined ? {} : { maxBytes: max }),
+        ...(frameBytesMax === undefined ? {} : { frameBytesMax }),
       },
     });
   }

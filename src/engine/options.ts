@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly checkpointIdleMs?: number;
   /** Bytes of the first log segment and of the largest one; 256 KiB and 16 MiB. */
   readonly segmentBytes?: { readonly first: number; readonly max: number };
+  /** For tests: bytes of a log frame at most; 1 MiB. */
+  readonly frameBytesMax?: number;
   /** For tests: keeps only these bits of key hashes. */
   readonly hashMask?: bigint;
 }
