@@ -32,7 +32,7 @@ import {
   type Published,
   type Receipt,
 } from "./pipeline.ts";
-import { keyBytesMax, type Range, Reader } from "./reader.ts";
+import { keyBytesMax, type PackedKeys, type Range, Reader } from "./reader.ts";
 import { type Recovered, random64 } from "./recovery.ts";
 import type { Columns, Rows } from "./rows.ts";
 import { type Snapshot, Snapshots } from "./snapshots.ts";
@@ -304,6 +304,12 @@ export class Engine {
   ): Steps<(T | undefined)[]> {
     const epoch = this.#epochOf(at);
     return yield* this.#pinned(epoch, this.#reader.readMany(tree, keys, epoch, now, decode));
+  }
+
+  /** The first key that has a record (`isPresent`), or has none; -1 for none. Ignores expiry. */
+  *findSteps(tree: number, keys: PackedKeys, at: At, isPresent: boolean): Steps<number> {
+    const epoch = this.#epochOf(at);
+    return yield* this.#pinned(epoch, this.#reader.find(tree, keys, epoch, isPresent));
   }
 
   /** One batch of rows; see {@link Rows}. */

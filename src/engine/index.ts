@@ -15,7 +15,7 @@ export type {
   Timers,
 } from "./options.ts";
 export type { CommitOptions, Decide, Finality, Receipt, Turn } from "./pipeline.ts";
-export { keyBytesMax, type Range, valueBytesMax } from "./reader.ts";
+export { keyBytesMax, type PackedKeys, type Range, valueBytesMax } from "./reader.ts";
 export type { Columns, Rows } from "./rows.ts";
 export type { Snapshot } from "./snapshots.ts";
 export { runAsync, runSync, type Steps, wait } from "./steps.ts";

@@ -3,7 +3,14 @@
  * or reads the published one and is done in this turn.
  */
 import type { Core } from "../../bindings/core.ts";
-import { recordFlags, rowsMax, scanFlags, status } from "../../bindings/status.ts";
+import {
+  columns,
+  recordFlags,
+  rowAbsent,
+  rowsMax,
+  scanFlags,
+  status,
+} from "../../bindings/status.ts";
 import type { Decode } from "./decode.ts";
 import type { Pager } from "./pager.ts";
 import { type Columns, Rows } from "./rows.ts";
@@ -22,6 +29,14 @@ export interface Range {
   readonly high?: Uint8Array | string;
   readonly highInclusive?: boolean;
   readonly reverse?: boolean;
+}
+
+/** Keys in the form in which the core looks them up: u16 length and bytes, one behind the other. */
+export interface PackedKeys {
+  readonly count: number;
+  readonly bytes: Uint8Array;
+  /** Where a key with its length begins; for `count` the end of all. */
+  start(index: number): number;
 }
 
 /** Overflow pages read per call: as many as fit into the output area. */
@@ -132,8 +147,8 @@ export class Reader {
     let at = 0;
     while (at < keys.length) {
       const count = this.#writeKeys(keys, at);
-      const columns = scanFlags.values | scanFlags.meta;
-      const rows = core.exports.getMany(tree, epoch, count, now, columns);
+      const wanted = scanFlags.values | scanFlags.meta;
+      const rows = core.exports.getMany(tree, epoch, count, now, wanted);
       if (rows < 0) {
         yield* this.#resolve(rows, tree);
         continue;
@@ -148,6 +163,37 @@ export class Reader {
       at += rows;
     }
     return found;
+  }
+
+  /**
+   * The first key that has a record (`isPresent`), or has none; -1 for none. Nothing is copied but
+   * the keys.
+   */
+  *find(tree: number, keys: PackedKeys, epoch: number, isPresent: boolean): Steps<number> {
+    const core = this.#core;
+    let at = 0;
+    while (at < keys.count) {
+      const from = keys.start(at);
+      let end = at + 1;
+      while (
+        end < keys.count &&
+        end - at < rowsMax &&
+        keys.start(end + 1) - from <= core.inputBytesMax
+      ) {
+        end++;
+      }
+      core.input.set(keys.bytes.subarray(from, keys.start(end)));
+      const rows = core.exports.getMany(tree, epoch, end - at, 0, 0);
+      if (rows < 0) {
+        yield* this.#resolve(rows, tree);
+        continue;
+      }
+      for (let row = 0; row < rows; row++) {
+        if ((core.output[columns.flags + row] !== rowAbsent) === isPresent) return at + row;
+      }
+      at += rows;
+    }
+    return -1;
   }
 
   /** Writes keys from `from` on into the input area, as many as fit; how many. */

@@ -36,7 +36,9 @@ export class Attempt {
   readonly #expiry: ExpiryTree;
   readonly #at: At;
   readonly #overlay: Overlay = new Overlay();
+  /** What must still be so when it commits; undefined where nobody can come between. */
   readonly #reads: ReadSet | undefined;
+  readonly #isSerializable: boolean;
   #isOpen = true;
 
   constructor(engine: Engine, expiry: ExpiryTree, at: At, time: number, isolation: Isolation) {
@@ -44,7 +46,8 @@ export class Attempt {
     this.#expiry = expiry;
     this.#at = at;
     this.time = time;
-    this.#reads = isolation === "serializable" && at !== "newest" ? new ReadSet() : undefined;
+    this.#reads = at !== "newest" ? new ReadSet() : undefined;
+    this.#isSerializable = isolation === "serializable";
   }
 
   /** True when committing would change nothing. */
@@ -78,12 +81,18 @@ export class Attempt {
     this.#overlay.set(tree, key, undefined, undefined);
   }
 
-  *read<T>(tree: Tree, key: Key, decode: Decode<T>): Steps<T | undefined> {
+  /** `isChecked`: it must still be so when this commits, however the transaction is isolated. */
+  *read<T>(
+    tree: Tree,
+    key: Key,
+    decode: Decode<T>,
+    isChecked: boolean = false,
+  ): Steps<T | undefined> {
     this.requireOpen();
     const staged = this.#overlay.get(tree, key);
     if (staged !== undefined) return this.#readStaged(staged, decode);
     const reads = this.#reads;
-    if (reads === undefined) {
+    if (reads === undefined || !(isChecked || this.#isSerializable)) {
       return yield* this.#engine.readSteps(tree.id, key, this.#at, this.time, decode);
     }
     let found = 0;
@@ -108,14 +117,15 @@ export class Attempt {
     return decode(staged.value, 0, staged.value.length, 0, expiresAt);
   }
 
-  /** Rows of the state under what is staged now. */
-  scan(tree: Tree, range: Range, hasValues: boolean): RowSource {
+  /** Rows of the state under what is staged now. `isChecked` as in `read`. */
+  scan(tree: Tree, range: Range, hasValues: boolean, isChecked: boolean = false): RowSource {
     this.requireOpen();
     const staged = stagedWithin(this.#overlay, tree, range, this.time);
     const state = { at: this.#at, now: this.time };
     const columns = { values: hasValues, meta: false };
     const rows = new TreeRows(this.#engine, tree, range, state, columns);
-    const base = this.#reads === undefined ? rows : this.#reads.addRange(rows, tree, range);
+    const isNoted = this.#reads !== undefined && (isChecked || this.#isSerializable);
+    const base = isNoted ? (this.#reads as ReadSet).addRange(rows, tree, range) : rows;
     const isReverse = range.reverse === true;
     const merged =
       staged.length === 0 ? base : new MergedRows(base, tree, staged, { isReverse, hasValues });
