@@ -164,9 +164,8 @@ export class Maintenance {
     // The catalogue holds what the core can hand out in one piece: 65,536 items.
     if (this.#engine.core.exports.reclaimQueue() > queueItemsMax) await this.#reclaimIfPossible();
     await carryOver(this.#engine);
-    const frozen = await pipeline.turn(() => this.#freeze(isForced));
+    const frozen = await pipeline.turn(() => this.#beginWriting(isForced));
     if (frozen === undefined) return;
-    this.#isWriting = true;
     const progress = new Reports(options);
     try {
       await runAsync(checkpointer.write(frozen, false, progress.slice));
@@ -178,6 +177,13 @@ export class Maintenance {
     }
     await runAsync(checkpointer.cleanUp(frozen.epoch));
     progress.throwFailure();
+  }
+
+  /** Says so in the turn of the freeze: a synchronous commit may come before anybody hears of it. */
+  *#beginWriting(isForced: boolean): Steps<Frozen | undefined> {
+    const frozen = yield* this.#freeze(isForced);
+    this.#isWriting = frozen !== undefined;
+    return frozen;
   }
 
   // biome-ignore lint/correctness/useYield: a turn takes steps, and freezing is a single one
