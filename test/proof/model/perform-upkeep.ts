@@ -136,7 +136,6 @@ async function backup(performer: Performer): Promise<void> {
   } catch (error) {
     if (world.isCrashed) return;
     if (!world.hasStruck || !isCairnError(error)) throw error;
-    performer.isPoisoned = true;
     return;
   }
   if (!world.hasStruck) performer.reference.settle();

@@ -282,7 +282,8 @@ export class Performer {
       if (code === "outcome_unknown" && this.isPoisoned) {
         throw new Mismatch("a write of unknown outcome came after one that had failed");
       }
-      this.isPoisoned = true;
+      // Files that cannot be removed fail the call that wanted them gone, and poison nothing.
+      this.isPoisoned ||= code === "outcome_unknown" || code === "poisoned";
       if (code !== "outcome_unknown") return;
     }
     this.reference.begin();

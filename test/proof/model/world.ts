@@ -32,6 +32,7 @@ export class World {
   #timers: { at: number; run: () => void }[] = [];
   /** The call that a fault waits for; 0 for none. */
   #armed = 0;
+  #opens = 0;
   /** What happens to what is not durable when the process has gone. */
   personality: Personality = "kill";
   seed = 0;
@@ -75,14 +76,10 @@ export class World {
     this.storage.crash();
     let medium = this.storage.survivors(this.seed, this.personality);
     if (crashAfter > 0) {
-      const copy = medium.copy();
       await this.#open(medium, crashAfter, seed).catch(() => undefined);
-      if (this.storage.crashed) medium = this.storage.survivors(seed, "adversary");
-      else {
-        // It needed fewer calls: then it is open, and goes like a process that is killed.
-        this.storage.crash();
-        medium = copy;
-      }
+      // It may have needed fewer calls: then the process dies now that it is open.
+      this.storage.crash();
+      medium = this.storage.survivors(seed, "adversary");
     }
     this.personality = "kill";
     await this.#open(medium, 0, seed);
@@ -97,7 +94,7 @@ export class World {
     this.#timers = [];
     this.keyspaces = [];
     this.snapshots = [];
-    this.db = await this.openOn(this.storage, seed);
+    this.db = await this.openOn(this.storage, seed + 7_919 * ++this.#opens);
   }
 
   async openOn(storage: Storage, seed: number): Promise<Database> {
