@@ -50,10 +50,13 @@ export class Instances {
     });
   }
 
-  /** All instances handed out since the last call may be used again: nothing runs on them. */
-  giveBack(): void {
+  /**
+   * All instances handed out since the last call may be used again: nothing runs on them. After
+   * unusual work they are compared in full.
+   */
+  giveBack(isUnusual = false): void {
     for (const kept of this.#out) {
-      this.#setBack(kept);
+      this.#setBack(kept, isUnusual);
       this.#free.push(kept);
     }
     this.#out = [];
@@ -86,13 +89,14 @@ export class Instances {
     return { exports: { ...exports, initialize: () => undefined }, memory, globals, values };
   }
 
-  #setBack(kept: Kept): void {
+  #setBack(kept: Kept, isUnusual: boolean): void {
     kept.globals.forEach((global, index) => {
       if (global.value !== kept.values[index]) global.value = kept.values[index];
     });
     const bytes = new Uint8Array(kept.memory.buffer);
     this.#returned++;
-    if (this.#returned <= auditFirst || this.#returned % auditEvery === 0) this.#audit(bytes);
+    const isDue = this.#returned <= auditFirst || this.#returned % auditEvery === 0;
+    if (isDue || isUnusual) this.#audit(bytes);
     const initial = this.#initial;
     for (const page of this.#touched) {
       const at = page * pageBytes;
