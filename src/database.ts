@@ -36,6 +36,20 @@ import {
   type WriteOptions,
 } from "./kv/index.ts";
 import type { Storage } from "./storage/port.ts";
+import {
+  type Columns,
+  type InputOf,
+  type InsertOf,
+  type OutputOf,
+  Project,
+  type SelectOf,
+  type StandardSchema,
+  type Table,
+  type TableDefinition,
+  type TableInfo,
+  TableNames,
+  Tables,
+} from "./tables/index.ts";
 import type { Key, TransactionOptions } from "./transaction/index.ts";
 
 /** What keys of a keyspace are, by its `key` option. */
@@ -81,6 +95,8 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   readonly #engine: Engine;
   readonly #context: Context;
   readonly #keyspaces: Keyspaces;
+  readonly #tables: Tables;
+  readonly #rootTables: TableNames;
   readonly #setup: DatabaseSetup;
 
   /** Not for applications: `open` makes it. */
@@ -89,6 +105,8 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#setup = setup;
     this.#context = new Context(engine, setup.timers, setup.leaseMs);
     this.#keyspaces = new Keyspaces(this.#context, setup.valueDefault);
+    this.#tables = new Tables(this.#context);
+    this.#rootTables = new TableNames(this.#tables, "", "");
   }
 
   /** What opening found and did. */
@@ -173,6 +191,59 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#context.requireIdle();
     this.#engine.beginCommit().clear(this.#keyspaces.idOf(name));
     return await this.#engine.submit(options);
+  }
+
+  // ---- tables
+
+  /**
+   * Opens a table of the root scope, or creates it when a definition is given. What is stored wins: a
+   * definition that contradicts it is an error. Columns declared with `t` decide the types of rows;
+   * with a `schema` (zod, valibot, arktype, …) that one does, and it checks every row that is
+   * inserted or upserted.
+   *
+   * @throws CairnError `schema_invalid`, `table_already_exists`, `table_not_found`.
+   */
+  table<C extends Columns, S extends StandardSchema>(
+    name: string,
+    definition: TableDefinition<C> & { readonly schema: S },
+  ): Promise<Table<OutputOf<S>, InputOf<S>>>;
+  table<C extends Columns>(
+    name: string,
+    definition: TableDefinition<C>,
+  ): Promise<Table<SelectOf<C>, InsertOf<C>>>;
+  table(name: string): Promise<Table>;
+  async table(name: string, definition?: TableDefinition): Promise<Table> {
+    this.#requireOpen();
+    return await this.#rootTables.open(name, definition);
+  }
+
+  /** The tables of the root scope, by name. */
+  async tables(): Promise<TableInfo[]> {
+    this.#requireOpen();
+    return await this.#rootTables.list();
+  }
+
+  /**
+   * Drops a table of the root scope with its indexes, in a time that does not depend on its rows:
+   * false when there is none. @throws CairnError `foreign_key_violation` when another refers to it.
+   */
+  async dropTable(name: string, options?: WriteOptions): Promise<boolean> {
+    this.#requireOpen();
+    checkWriteOptions("drop a table", options);
+    return await this.#rootTables.drop(name, options);
+  }
+
+  /** A project: a name for scopes, which hold tables. Nothing is read or created by this. */
+  project(name: string): Project {
+    this.#requireOpen();
+    return new Project(this.#tables, name);
+  }
+
+  /** The names of all projects. */
+  async projects(): Promise<string[]> {
+    this.#requireOpen();
+    await this.#tables.load();
+    return this.#tables.names("project/");
   }
 
   // ---- writing to several keyspaces at once

@@ -20,6 +20,7 @@ export {
   checkWriteOptions,
   type LifetimeOptions,
   type PutOptions,
+  receiptOfNothing,
   type WriteOptions,
 } from "./keyspace-core.ts";
 export { checkOneOf, checkOptions, checkWhole, describeValue, invalid } from "./options.ts";

@@ -1,0 +1,321 @@
+/**
+ * The tables, scopes and projects of an open database.
+ *
+ * Their records lie in one ordered tree ("internal: tables") under text keys `project/P`,
+ * `scope/P/S` and `table/P/S/T`; a change of them is puts in there, plus the creation and dropping of
+ * trees, in one commit. What writers go by changes at that commit's turn: a state that is pending
+ * with its seq is adopted by the first commit with a higher seq, and given up by one with the same,
+ * because then the commit that had it has failed.
+ */
+import {
+  type Decode,
+  type EffectBuffer,
+  runAsync,
+  runSync,
+  type Steps,
+  type TreeInfo,
+  type Turn,
+} from "../engine/index.ts";
+import { CairnError } from "../errors.ts";
+import type { Context, WriteOptions } from "../kv/index.ts";
+import { type Tree, TreeRows } from "../transaction/index.ts";
+import { decodeRecord, encodeRecord, type StoredTable, type TablePath } from "./record.ts";
+import { type TableForeignKey, TableState } from "./state.ts";
+
+const descriptor = { kind: "ordered", type: "internal", name: "internal: tables" } as const;
+const rowsPerBatch = 1_024;
+const textEncoder = new TextEncoder();
+const empty = new Uint8Array(0);
+
+/** A table of an open database: one object for all handles of it. */
+export class TableCore {
+  state: TableState;
+  isDropped = false;
+
+  constructor(state: TableState) {
+    this.state = state;
+  }
+
+  /** What the table is now. @throws CairnError `table_dropped`. */
+  require(): TableState {
+    if (!this.isDropped) return this.state;
+    throw new CairnError(
+      "table_dropped",
+      `Cannot use the table "${this.state.path.name}": it was dropped. Open it again by its name.`,
+      { details: { table: this.state.path.name } },
+    );
+  }
+}
+
+/** A foreign key as the table that it refers to sees it. */
+export interface Referrer {
+  readonly core: TableCore;
+  readonly foreignKey: TableForeignKey;
+}
+
+/** What a change of the catalogue can do, at its commit's turn. */
+export interface CatalogueChange {
+  readonly effects: EffectBuffer;
+  readonly turn: Turn;
+  createTree(id: number, kind: "ordered" | "hashed", type: string, name: string): void;
+  dropTree(id: number): void;
+  putTable(stored: StoredTable): void;
+  dropTable(core: TableCore): void;
+  putName(key: string): void;
+  dropName(key: string): void;
+}
+
+interface Pending {
+  readonly seq: number;
+  readonly apply: () => void;
+}
+
+export class Tables {
+  readonly context: Context;
+  readonly #cores: Map<string, TableCore> = new Map();
+  readonly #byTree: Map<number, TableCore> = new Map();
+  /** `project/P` and `scope/P/S`. */
+  readonly #names: Set<string> = new Set();
+  readonly #trees: Map<number, Tree> = new Map();
+  #referrers: Map<number, Referrer[]> = new Map();
+  #pending: Pending | undefined;
+  #isLoaded = false;
+  /** The catalogue changes one commit after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  /** Reads the catalogue, once. */
+  async load(): Promise<void> {
+    if (this.#isLoaded) return;
+    await this.#queue(() => runAsync(this.#loadSteps()));
+  }
+
+  loadSync(): void {
+    if (!this.#isLoaded) runSync(this.#loadSteps());
+  }
+
+  *#loadSteps(): Steps<void> {
+    const tree = this.#catalogueTree();
+    if (this.#isLoaded) return;
+    if (tree !== undefined) {
+      const pinned = this.context.pin();
+      try {
+        const state = { at: pinned, now: 0 };
+        const columns = { values: true, meta: true };
+        const rows = new TreeRows(this.context.engine, tree, {}, state, columns);
+        for (;;) {
+          const batch = yield* rows.next(rowsPerBatch);
+          if (batch === undefined) break;
+          for (let row = 0; row < batch.count; row++) {
+            const key = batch.keyText(row);
+            if (key.startsWith("table/")) this.#adoptTable(batch.decode(row, decodeTable));
+            else this.#names.add(key);
+          }
+        }
+      } finally {
+        pinned.release();
+      }
+    }
+    this.#indexReferrers();
+    this.#isLoaded = true;
+  }
+
+  // ---- finding
+
+  get(path: TablePath): TableCore | undefined {
+    return this.#cores.get(tableKey(path));
+  }
+
+  /** The table of a rows tree. */
+  byTree(tree: number): TableCore | undefined {
+    return this.#byTree.get(tree);
+  }
+
+  /** The foreign keys that refer to a table. */
+  referrers(tree: number): readonly Referrer[] {
+    return this.#referrers.get(tree) ?? [];
+  }
+
+  /** The tables of a scope, by name. */
+  list(project: string, scope: string): TableCore[] {
+    const found = [...this.#cores.values()].filter(
+      ({ state }) => state.path.project === project && state.path.scope === scope,
+    );
+    return found.sort((left, right) => (left.state.path.name < right.state.path.name ? -1 : 1));
+  }
+
+  /** The tables of a project, in all its scopes. */
+  listProject(project: string): TableCore[] {
+    return [...this.#cores.values()].filter(({ state }) => state.path.project === project);
+  }
+
+  hasName(key: string): boolean {
+    return this.#names.has(key);
+  }
+
+  /** The names behind `prefix` that have no slash. */
+  names(prefix: string): string[] {
+    return [...this.#names]
+      .filter((key) => key.startsWith(prefix) && !key.slice(prefix.length).includes("/"))
+      .map((key) => key.slice(prefix.length))
+      .sort();
+  }
+
+  /** The tree that catalogue records lie in, and the key of a table's record. */
+  recordOf(core: TableCore): { tree: Tree; key: string } {
+    return { tree: this.#catalogueTree() as Tree, key: tableKey(core.state.path) };
+  }
+
+  // ---- changing
+
+  /** Adopts what earlier commits have changed; called first thing in every commit's turn. */
+  adopt(seq: number): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    if (pending.seq < seq) pending.apply();
+  }
+
+  /** Runs one change of the catalogue after those before it, in a commit of its own. */
+  change<R>(decide: (change: CatalogueChange) => R, options: WriteOptions | undefined): Promise<R> {
+    const tables = this;
+    return this.#queue(async () => {
+      await runAsync(this.#loadSteps());
+      try {
+        const result = await this.context.commit(function* (effects, turn): Steps<R> {
+          tables.adopt(turn.seq);
+          return yield* tables.#decide(effects, turn, decide);
+        }, options);
+        this.adopt(Number.POSITIVE_INFINITY);
+        return result;
+      } catch (error) {
+        this.#pending = undefined;
+        throw error;
+      }
+    });
+  }
+
+  // biome-ignore lint/correctness/useYield: it decides without reading
+  *#decide<R>(effects: EffectBuffer, turn: Turn, decide: (change: CatalogueChange) => R): Steps<R> {
+    const { engine } = this.context;
+    const after: (() => void)[] = [];
+    let catalogue = this.#catalogueTree()?.id;
+    if (catalogue === undefined) {
+      catalogue = engine.nextTreeId();
+      effects.createTree(catalogue, textEncoder.encode(JSON.stringify(descriptor)));
+    }
+    const id = catalogue;
+    const result = decide({
+      effects,
+      turn,
+      createTree: (tree, kind, type, name) => {
+        effects.createTree(tree, encodeRecord({ kind, type, name }));
+      },
+      dropTree: (tree) => effects.dropTree(tree),
+      putTable: (stored) => {
+        effects.put(id, tableKey(stored), encodeRecord(stored));
+        // Made here, so that a fault in it ends the commit.
+        const state = new TableState(stored, this.treeOf);
+        after.push(() => this.#setState(state));
+      },
+      dropTable: (core) => {
+        effects.delete(id, tableKey(core.state.path));
+        for (const tree of treesOf(core.state)) effects.dropTree(tree.id);
+        after.push(() => this.#forget(core));
+      },
+      putName: (key) => {
+        if (this.#names.has(key)) return;
+        effects.put(id, key, empty);
+        after.push(() => this.#names.add(key));
+      },
+      dropName: (key) => {
+        effects.delete(id, key);
+        after.push(() => this.#names.delete(key));
+      },
+    });
+    this.#pending = {
+      seq: turn.seq,
+      apply: () => {
+        for (const one of after) one();
+        this.#indexReferrers();
+      },
+    };
+    return result;
+  }
+
+  #queue<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#changes.then(run);
+    this.#changes = result.catch(() => undefined);
+    return result;
+  }
+
+  #adoptTable(stored: StoredTable): void {
+    this.#setState(new TableState(stored, this.treeOf));
+  }
+
+  #setState(state: TableState): void {
+    const core = this.#byTree.get(state.rows.id);
+    if (core === undefined) {
+      const created = new TableCore(state);
+      this.#cores.set(tableKey(state.path), created);
+      this.#byTree.set(state.rows.id, created);
+    } else core.state = state;
+  }
+
+  #forget(core: TableCore): void {
+    core.isDropped = true;
+    for (const tree of treesOf(core.state)) {
+      tree.isDropped = true;
+      this.#trees.delete(tree.id);
+    }
+    this.#cores.delete(tableKey(core.state.path));
+    this.#byTree.delete(core.state.rows.id);
+  }
+
+  #indexReferrers(): void {
+    this.#referrers = new Map();
+    for (const core of this.#cores.values()) {
+      for (const foreignKey of core.state.foreignKeys) {
+        const list = this.#referrers.get(foreignKey.table);
+        if (list === undefined) this.#referrers.set(foreignKey.table, [{ core, foreignKey }]);
+        else list.push({ core, foreignKey });
+      }
+    }
+  }
+
+  // ---- trees
+
+  /** The tree of an id; one object for all. */
+  readonly treeOf = (id: number, kind: "ordered" | "hashed", isText: boolean = false): Tree => {
+    let tree = this.#trees.get(id);
+    if (tree === undefined) {
+      tree = { id, kind, isText, expires: false, isDropped: false };
+      this.#trees.set(id, tree);
+    }
+    return tree;
+  };
+
+  #catalogueTree(): Tree | undefined {
+    for (const info of this.context.engine.trees()) {
+      if (isCatalogue(info)) return this.treeOf(info.id, "ordered", true);
+    }
+    return undefined;
+  }
+}
+
+const decodeTable: Decode<StoredTable> = (memory, at, length) => decodeRecord(memory, at, length);
+
+function isCatalogue({ descriptor: found }: TreeInfo): boolean {
+  return found.type === descriptor.type && found.name === descriptor.name;
+}
+
+function treesOf(state: TableState): Tree[] {
+  return [state.rows, ...state.indexes.map((index) => index.tree)];
+}
+
+export function tableKey({ project, scope, name }: TablePath): string {
+  return `table/${project}/${scope}/${name}`;
+}

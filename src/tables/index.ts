@@ -1,0 +1,64 @@
+export { Tables } from "./catalogue.ts";
+export {
+  Column,
+  type ColumnReference,
+  type ColumnShape,
+  type Columns,
+  type ColumnTypes,
+  type InsertOf,
+  type Json,
+  type ReferenceAction,
+  type SelectOf,
+  t,
+} from "./column.ts";
+export type { ForeignKeyDefinition, IndexDefinition, TableDefinition } from "./define.ts";
+export type { TableDescription } from "./describe.ts";
+export {
+  type ArithmeticOperator,
+  add,
+  and,
+  type ColumnConditions,
+  type ComparisonOperator,
+  coalesce,
+  column,
+  divide,
+  type Expression,
+  eq,
+  excluded,
+  gt,
+  gte,
+  isNull,
+  lt,
+  lte,
+  multiply,
+  ne,
+  not,
+  or,
+  remainder,
+  subtract,
+  type Where,
+} from "./expression.ts";
+export {
+  type CreateOptions,
+  Project,
+  Scope,
+  type TableInfo,
+  TableNames,
+} from "./namespace.ts";
+export type { IndexKind } from "./record.ts";
+export type { InputOf, OutputOf, StandardResult, StandardSchema } from "./standard-schema.ts";
+export type { OnConflict } from "./statements.ts";
+export {
+  type InsertOptions,
+  type KeyValue,
+  type PatchOf,
+  type PrimaryKey,
+  type StatementOptions,
+  type StatementResult,
+  Table,
+  type TableReadOptions,
+  type TableScanOptions,
+  type UpdateOptions,
+  type WhereOptions,
+} from "./table.ts";
+export type { ColumnType } from "./types.ts";

@@ -1,0 +1,308 @@
+/** Projects and scopes: where tables and keyspaces have their names. */
+import { CairnError } from "../errors.ts";
+import { checkOptions, type WriteOptions } from "../kv/index.ts";
+import { checkAgreement } from "./agreement.ts";
+import type { TableCore, Tables } from "./catalogue.ts";
+import type { Columns, InsertOf, SelectOf } from "./column.ts";
+import {
+  checkIdentifier,
+  describeTable,
+  type Surroundings,
+  type TableDefinition,
+  tableNotFound,
+} from "./define.ts";
+import type { TablePath } from "./record.ts";
+import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
+import { Table } from "./table.ts";
+
+/** A table as lists show it. */
+export interface TableInfo {
+  readonly name: string;
+  readonly rows: number;
+}
+
+/** How a project or scope is created. */
+export interface CreateOptions extends WriteOptions {
+  /** Accepts one that exists (default); false refuses it. */
+  readonly ifNotExists?: boolean;
+}
+
+const createOptions: ReadonlySet<string> = new Set(["ifNotExists", "finality", "signal"]);
+const reserved: ReadonlySet<string> = new Set(["_system", "_global"]);
+
+/** The scope that every project has. */
+export const scopeDefault = "app";
+
+/** The methods on tables that the root database and scopes share. */
+export class TableNames {
+  readonly #tables: Tables;
+  readonly #project: string;
+  readonly #scope: string;
+
+  constructor(tables: Tables, project: string, scope: string) {
+    this.#tables = tables;
+    this.#project = project;
+    this.#scope = scope;
+  }
+
+  /** Opens a table, or creates it when a definition is given. */
+  async open(name: string, definition: TableDefinition | undefined): Promise<Table> {
+    checkIdentifier("table", name);
+    const tables = this.#tables;
+    await tables.load();
+    const path = { project: this.#project, scope: this.#scope, name };
+    let core = tables.get(path);
+    if (core === undefined) {
+      if (definition === undefined) throw tableNotFound(name);
+      core = await this.#create(path, definition);
+    } else if (definition !== undefined) {
+      checkAgreement(
+        core.require(),
+        definition,
+        this.#surroundings(() => 0),
+      );
+    }
+    const schema = (definition as { schema?: StandardSchema } | undefined)?.schema;
+    return new Table({ tables, core, schema });
+  }
+
+  async #create(path: TablePath, definition: TableDefinition): Promise<TableCore> {
+    const tables = this.#tables;
+    await tables.change((change) => {
+      // Somebody before us in the queue may have created it.
+      const existing = tables.get(path);
+      if (existing !== undefined) {
+        checkAgreement(
+          existing.require(),
+          definition,
+          this.#surroundings(() => 0),
+        );
+        return;
+      }
+      this.#putNames(change.putName);
+      const takeTree = (): number => tables.context.engine.nextTreeId();
+      const stored = describeTable(path, definition, this.#surroundings(takeTree));
+      const label = `${path.project}/${path.scope}/${path.name}`;
+      change.createTree(stored.tree, "ordered", "rows", label);
+      for (const { tree, kind, isUnique, name } of stored.indexes) {
+        const treeKind = kind === "hashed" && isUnique ? "hashed" : "ordered";
+        change.createTree(tree, treeKind, "index", `${label}/${name}`);
+      }
+      change.putTable(stored);
+    }, undefined);
+    const core = tables.get(path);
+    if (core === undefined) throw tableNotFound(path.name);
+    return core;
+  }
+
+  #putNames(put: (key: string) => void): void {
+    if (this.#project === "") return;
+    put(`project/${this.#project}`);
+    put(`scope/${this.#project}/${scopeDefault}`);
+    put(`scope/${this.#project}/${this.#scope}`);
+  }
+
+  #surroundings(takeTree: () => number): Surroundings {
+    const tables = this.#tables;
+    const path = { project: this.#project, scope: this.#scope };
+    return {
+      takeTree,
+      table: (name) => tables.get({ ...path, name })?.require(),
+      tableOf: (tree) => tables.byTree(tree)?.state,
+    };
+  }
+
+  async list(): Promise<TableInfo[]> {
+    await this.#tables.load();
+    const { engine } = this.#tables.context;
+    return this.#tables.list(this.#project, this.#scope).map(({ state }) => ({
+      name: state.path.name,
+      rows: Math.max(0, engine.records(state.rows.id)),
+    }));
+  }
+
+  /** Drops a table with its indexes, in a time that does not depend on its rows. */
+  async drop(name: string, options: WriteOptions | undefined): Promise<boolean> {
+    checkIdentifier("table", name);
+    const tables = this.#tables;
+    return await tables.change((change) => {
+      const core = tables.get({ project: this.#project, scope: this.#scope, name });
+      if (core === undefined) return false;
+      refuseReferred(tables, core, [core]);
+      change.dropTable(core);
+      return true;
+    }, options);
+  }
+}
+
+function refuseReferred(tables: Tables, core: TableCore, going: readonly TableCore[]): void {
+  const referrer = tables
+    .referrers(core.state.rows.id)
+    .find((candidate) => !going.includes(candidate.core));
+  if (referrer === undefined) return;
+  throw new CairnError(
+    "foreign_key_violation",
+    `Cannot drop the table "${core.state.path.name}": the table ` +
+      `"${referrer.core.state.path.name}" refers to it. Drop that one first.`,
+    { details: { table: core.state.path.name, constraint: referrer.foreignKey.name } },
+  );
+}
+
+/** A project: a name for scopes. Handles cost nothing and read nothing. */
+export class Project {
+  readonly #tables: Tables;
+  readonly name: string;
+
+  /** Not for applications: `db.project` makes it. */
+  constructor(tables: Tables, name: string) {
+    checkIdentifier("project", name);
+    if (reserved.has(name)) {
+      throw new CairnError(
+        "schema_invalid",
+        `Cannot use the project "${name}": the name is reserved. Choose another.`,
+      );
+    }
+    this.#tables = tables;
+    this.name = name;
+  }
+
+  /** A scope of the project: a name for tables. "app" is the one that every project has. */
+  scope(name: string = scopeDefault): Scope {
+    return new Scope(this.#tables, this.name, name);
+  }
+
+  /** Creates the project and its scope "app". @throws CairnError `project_already_exists`. */
+  async create(options: CreateOptions = {}): Promise<boolean> {
+    checkOptions("create a project", options, createOptions);
+    return await this.#tables.change((change) => {
+      const key = `project/${this.name}`;
+      if (this.#tables.hasName(key)) {
+        if (options.ifNotExists !== false) return false;
+        throw exists("project_already_exists", "project", this.name);
+      }
+      change.putName(key);
+      change.putName(`scope/${this.name}/${scopeDefault}`);
+      return true;
+    }, writeOptionsOf(options));
+  }
+
+  async exists(): Promise<boolean> {
+    await this.#tables.load();
+    return this.#tables.hasName(`project/${this.name}`);
+  }
+
+  /** The names of its scopes. */
+  async scopes(): Promise<string[]> {
+    await this.#tables.load();
+    return this.#tables.names(`scope/${this.name}/`);
+  }
+
+  /** Drops the project with everything in it: false when there is none. */
+  async drop(options?: WriteOptions): Promise<boolean> {
+    const tables = this.#tables;
+    return await tables.change((change) => {
+      if (!tables.hasName(`project/${this.name}`)) return false;
+      for (const core of tables.listProject(this.name)) change.dropTable(core);
+      for (const scope of tables.names(`scope/${this.name}/`)) {
+        change.dropName(`scope/${this.name}/${scope}`);
+      }
+      change.dropName(`project/${this.name}`);
+      return true;
+    }, options);
+  }
+}
+
+/** A scope of a project. Creating a table in it creates both. */
+export class Scope {
+  readonly #tables: Tables;
+  readonly #names: TableNames;
+  readonly project: string;
+  readonly name: string;
+
+  /** Not for applications: `project.scope` makes it. */
+  constructor(tables: Tables, project: string, name: string) {
+    checkIdentifier("scope", name);
+    this.#tables = tables;
+    this.#names = new TableNames(tables, project, name);
+    this.project = project;
+    this.name = name;
+  }
+
+  /** Opens a table, or creates it; see {@link Database.table}. */
+  table<C extends Columns, S extends StandardSchema>(
+    name: string,
+    definition: TableDefinition<C> & { readonly schema: S },
+  ): Promise<Table<OutputOf<S>, InputOf<S>>>;
+  table<C extends Columns>(
+    name: string,
+    definition: TableDefinition<C>,
+  ): Promise<Table<SelectOf<C>, InsertOf<C>>>;
+  table(name: string): Promise<Table>;
+  table(name: string, definition?: TableDefinition): Promise<Table> {
+    return this.#names.open(name, definition);
+  }
+
+  /** Its tables, by name. */
+  tables(): Promise<TableInfo[]> {
+    return this.#names.list();
+  }
+
+  /** Drops a table: false when there is none of this name. */
+  dropTable(name: string, options?: WriteOptions): Promise<boolean> {
+    return this.#names.drop(name, options);
+  }
+
+  /** Creates the scope, and its project. @throws CairnError `scope_already_exists`. */
+  async create(options: CreateOptions = {}): Promise<boolean> {
+    checkOptions("create a scope", options, createOptions);
+    return await this.#tables.change((change) => {
+      const key = `scope/${this.project}/${this.name}`;
+      if (this.#tables.hasName(key)) {
+        if (options.ifNotExists !== false) return false;
+        throw exists("scope_already_exists", "scope", this.name);
+      }
+      change.putName(`project/${this.project}`);
+      change.putName(`scope/${this.project}/${scopeDefault}`);
+      change.putName(key);
+      return true;
+    }, writeOptionsOf(options));
+  }
+
+  async exists(): Promise<boolean> {
+    await this.#tables.load();
+    return this.#tables.hasName(`scope/${this.project}/${this.name}`);
+  }
+
+  /** Drops the scope with its tables: false when there is none. */
+  async drop(options?: WriteOptions): Promise<boolean> {
+    const tables = this.#tables;
+    return await tables.change((change) => {
+      const key = `scope/${this.project}/${this.name}`;
+      if (!tables.hasName(key)) return false;
+      const going = tables.list(this.project, this.name);
+      for (const core of going) refuseReferred(tables, core, going);
+      for (const core of going) change.dropTable(core);
+      change.dropName(key);
+      return true;
+    }, options);
+  }
+}
+
+function writeOptionsOf({ finality, signal }: CreateOptions): WriteOptions {
+  return {
+    ...(finality === undefined ? {} : { finality }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+function exists(
+  code: "project_already_exists" | "scope_already_exists",
+  what: string,
+  name: string,
+): CairnError {
+  return new CairnError(
+    code,
+    `Cannot create the ${what} "${name}": there is one of this name. Leave ifNotExists out to ` +
+      "accept it.",
+  );
+}

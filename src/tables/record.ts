@@ -1,0 +1,133 @@
+/**
+ * Tables as the catalogue holds them: JSON, one record per table. Columns are named by their ids in
+ * there, except within expressions, which are rewritten when a column is renamed.
+ *
+ * JSON lacks some values of columns and expressions; they are objects with one key:
+ *
+ *     {"$bigint":"12"}  {"$bytes":"base64"}  {"$date":0}  {"$vector":[1,2]}  {"$json":…}
+ *
+ * `$json` holds any object that is itself a value, so that the others cannot be mistaken.
+ */
+import type { ReferenceAction } from "./column.ts";
+import type { Expression } from "./expression.ts";
+import type { Layout } from "./row.ts";
+import { type ColumnType, JsonText } from "./types.ts";
+
+/** Where a table is: project, scope and name. The root database has "" for the first two. */
+export interface TablePath {
+  readonly project: string;
+  readonly scope: string;
+  readonly name: string;
+}
+
+export interface StoredColumn {
+  readonly id: number;
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly dimensions?: number;
+  readonly isNullable: boolean;
+  /** What rows get that leave the column out; absent for none. */
+  readonly default?: StoredValue;
+  /** What the column is in rows that are older than it; absent for null. */
+  readonly missing?: StoredValue;
+}
+
+export type IndexKind = "ordered" | "hashed";
+
+export interface StoredIndex {
+  readonly name: string;
+  readonly tree: number;
+  readonly kind: IndexKind;
+  readonly isUnique: boolean;
+  readonly columns: readonly number[];
+  /** Rows for which it is true are in the index; absent for all. */
+  readonly where?: StoredValue;
+  /** False while it is built: it is kept up, but cannot be read. */
+  readonly isReady: boolean;
+}
+
+export interface StoredCheck {
+  readonly name: string;
+  readonly expression: StoredValue;
+}
+
+export interface StoredForeignKey {
+  readonly name: string;
+  readonly columns: readonly number[];
+  /** The rows tree of the other table: names may be taken again. */
+  readonly table: number;
+  /** Columns of the other table. */
+  readonly references: readonly number[];
+  readonly onDelete: ReferenceAction;
+  readonly onUpdate: ReferenceAction;
+}
+
+export interface StoredTable extends TablePath {
+  readonly format: 1;
+  /** Counts every change of this record. */
+  readonly version: number;
+  /** The rows tree; also the table's identity. */
+  readonly tree: number;
+  readonly nextColumn: number;
+  readonly columns: readonly StoredColumn[];
+  /** Oldest first; the last one is that of new rows. */
+  readonly layouts: readonly Layout[];
+  readonly primaryKey: readonly number[];
+  readonly indexes: readonly StoredIndex[];
+  readonly checks: readonly StoredCheck[];
+  readonly foreignKeys: readonly StoredForeignKey[];
+}
+
+/** A value in JSON form. */
+export type StoredValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly StoredValue[]
+  | { readonly [key: string]: StoredValue };
+
+const textEncoder = new TextEncoder();
+const textDecoder = new TextDecoder();
+
+export function encodeRecord(record: object): Uint8Array {
+  return textEncoder.encode(JSON.stringify(record));
+}
+
+export function decodeRecord<T>(memory: Uint8Array, at: number, length: number): T {
+  return JSON.parse(textDecoder.decode(memory.subarray(at, at + length))) as T;
+}
+
+/** The JSON form of a column's value or of an expression. */
+export function storeValue(value: unknown): StoredValue {
+  if (value === undefined) return null;
+  if (typeof value === "bigint") return { $bigint: String(value) };
+  if (typeof value !== "object" || value === null) return value as StoredValue;
+  if (value instanceof Uint8Array) return { $bytes: btoa(String.fromCharCode(...value)) };
+  if (value instanceof Date) return { $date: value.getTime() };
+  if (value instanceof Float32Array) return { $vector: Array.from(value) };
+  if (value instanceof JsonText) return { $json: JSON.parse(value.text) };
+  if (Array.isArray(value)) return value.map(storeValue);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, storeValue(inner)]));
+}
+
+/** The value that `storeValue` was given. */
+export function restoreValue(stored: StoredValue): unknown {
+  if (typeof stored !== "object" || stored === null) return stored;
+  if (Array.isArray(stored)) return stored.map(restoreValue);
+  const object = stored as { readonly [key: string]: StoredValue };
+  if (typeof object.$bigint === "string") return BigInt(object.$bigint);
+  if (typeof object.$bytes === "string") {
+    return Uint8Array.from(atob(object.$bytes), (character) => character.charCodeAt(0));
+  }
+  if (typeof object.$date === "number") return new Date(object.$date);
+  if (Array.isArray(object.$vector)) return new Float32Array(object.$vector as number[]);
+  if ("$json" in object) return new JsonText(JSON.stringify(object.$json));
+  return Object.fromEntries(
+    Object.entries(object).map(([key, inner]) => [key, restoreValue(inner)]),
+  );
+}
+
+export function restoreExpression(stored: StoredValue): Expression {
+  return restoreValue(stored) as Expression;
+}

@@ -1,0 +1,174 @@
+/** What statements read from and write to: a snapshot, a commit at its turn, or a transaction. */
+import type { Decode, EffectBuffer, Engine, Range, Snapshot, Steps } from "../engine/index.ts";
+import {
+  type Attempt,
+  type Key,
+  ownedBytes,
+  type RowBatch,
+  type RowSource,
+  type Tree,
+  TreeRows,
+} from "../transaction/index.ts";
+import type { KeyBatch } from "./key-batch.ts";
+
+/** Reads of tables. Keys are not kept, unless a read has to wait: then they must not change. */
+export interface TableReader {
+  read<T>(tree: Tree, key: Key, decode: Decode<T>): Steps<T | undefined>;
+  /** In the order of the keys, undefined where there is no record. */
+  readMany<T>(tree: Tree, keys: readonly Key[], decode: Decode<T>): Steps<(T | undefined)[]>;
+  /** Records in the order of their keys. */
+  scan(tree: Tree, range: Range, hasValues: boolean): RowSource;
+  /** How many records a range has: exact, and in a time that hardly grows with the number. */
+  count(tree: Tree, range: Range): Steps<number>;
+}
+
+/**
+ * Reads and writes of one statement. What it writes, it does not read again: that is up to the
+ * statement. `checked` reads must still be true when a transaction commits.
+ */
+export interface TableWriter extends TableReader {
+  checked(): TableReader;
+  /** The first of these keys that has a record (`isPresent`), or has none; -1 for none. */
+  find(tree: Tree, keys: KeyBatch, isPresent: boolean): Steps<number>;
+  put(tree: Tree, key: Uint8Array, value: Uint8Array): void;
+  delete(tree: Tree, key: Uint8Array): void;
+}
+
+const isThere: Decode<true> = () => true;
+const noBytes = new Uint8Array(0);
+const rowsPerBatch = 4_096;
+
+/** One state; the newest within a commit. Table rows never expire. */
+export class StateReader implements TableReader {
+  readonly engine: Engine;
+  readonly #at: Snapshot | "newest";
+
+  constructor(engine: Engine, at: Snapshot | "newest") {
+    this.engine = engine;
+    this.#at = at;
+  }
+
+  read<T>(tree: Tree, key: Key, decode: Decode<T>): Steps<T | undefined> {
+    return this.engine.readSteps(tree.id, key, this.#at, 0, decode);
+  }
+
+  readMany<T>(tree: Tree, keys: readonly Key[], decode: Decode<T>): Steps<(T | undefined)[]> {
+    return this.engine.readManySteps(tree.id, keys, this.#at, 0, decode);
+  }
+
+  scan(tree: Tree, range: Range, hasValues: boolean): RowSource {
+    const columns = { values: hasValues, meta: hasValues };
+    return new TreeRows(this.engine, tree, range, { at: this.#at, now: 0 }, columns);
+  }
+
+  *count(tree: Tree, range: Range): Steps<number> {
+    if (range.low === undefined && range.high === undefined) {
+      return this.engine.records(tree.id, this.#at);
+    }
+    const low = boundOf(range.low, range.lowExclusive === true);
+    const high = boundOf(range.high, range.highInclusive === true);
+    return yield* this.engine.countRangeSteps(tree.id, low, high, this.#at);
+  }
+}
+
+/** The bound, or the first key behind it. */
+function boundOf(bound: Key | undefined, isBehind: boolean): Uint8Array {
+  if (bound === undefined) return noBytes;
+  const bytes = typeof bound === "string" ? new TextEncoder().encode(bound) : bound;
+  if (!isBehind) return bytes;
+  const next = new Uint8Array(bytes.length + 1);
+  next.set(bytes);
+  return next;
+}
+
+/** A commit that decides at its turn: writes go straight to its effects. */
+export class CommitWriter extends StateReader implements TableWriter {
+  readonly #effects: EffectBuffer;
+
+  constructor(engine: Engine, effects: EffectBuffer) {
+    super(engine, "newest");
+    this.#effects = effects;
+  }
+
+  /** Nobody can come between. */
+  checked(): TableReader {
+    return this;
+  }
+
+  find(tree: Tree, keys: KeyBatch, isPresent: boolean): Steps<number> {
+    return this.engine.findSteps(tree.id, keys, "newest", isPresent);
+  }
+
+  put(tree: Tree, key: Uint8Array, value: Uint8Array): void {
+    this.#effects.put(tree.id, key, value);
+  }
+
+  delete(tree: Tree, key: Uint8Array): void {
+    this.#effects.delete(tree.id, key);
+  }
+}
+
+/** A transaction: reads see what it has written; a statement's writes arrive when it has ended. */
+export class TransactionWriter implements TableWriter {
+  readonly #attempt: Attempt;
+  readonly #isChecked: boolean;
+  #writes: { tree: Tree; key: Uint8Array; value: Uint8Array | undefined }[] = [];
+
+  constructor(attempt: Attempt, isChecked: boolean = false) {
+    this.#attempt = attempt;
+    this.#isChecked = isChecked;
+  }
+
+  checked(): TableReader {
+    return new TransactionWriter(this.#attempt, true);
+  }
+
+  read<T>(tree: Tree, key: Key, decode: Decode<T>): Steps<T | undefined> {
+    return this.#attempt.read(tree, key, decode, this.#isChecked);
+  }
+
+  *readMany<T>(tree: Tree, keys: readonly Key[], decode: Decode<T>): Steps<(T | undefined)[]> {
+    const found: (T | undefined)[] = [];
+    for (const key of keys) found.push(yield* this.read(tree, key, decode));
+    return found;
+  }
+
+  scan(tree: Tree, range: Range, hasValues: boolean): RowSource {
+    return this.#attempt.scan(tree, range, hasValues, this.#isChecked);
+  }
+
+  *count(tree: Tree, range: Range): Steps<number> {
+    const rows = this.scan(tree, range, false);
+    let count = 0;
+    for (;;) {
+      const batch: RowBatch | undefined = yield* rows.next(rowsPerBatch);
+      if (batch === undefined) return count;
+      count += batch.count;
+    }
+  }
+
+  *find(tree: Tree, keys: KeyBatch, isPresent: boolean): Steps<number> {
+    for (let index = 0; index < keys.count; index++) {
+      const found = yield* this.read(tree, keys.key(index), isThere);
+      if ((found === true) === isPresent) return index;
+    }
+    return -1;
+  }
+
+  put(tree: Tree, key: Uint8Array, value: Uint8Array): void {
+    this.#writes.push({ tree, key: ownedBytes(key), value: ownedBytes(value) });
+  }
+
+  delete(tree: Tree, key: Uint8Array): void {
+    this.#writes.push({ tree, key: ownedBytes(key), value: undefined });
+  }
+
+  /** Stages what the statement has written: all of it, or, when it failed, nothing. */
+  flush(): void {
+    for (const { tree, key, value } of this.#writes) {
+      if (value === undefined) this.#attempt.delete(tree, key);
+      else this.#attempt.put(tree, key, value, undefined);
+    }
+    this.#writes = [];
+  }
+}
