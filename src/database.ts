@@ -51,6 +51,16 @@ import {
   Tables,
 } from "./tables/index.ts";
 import type { Key, TransactionOptions } from "./transaction/index.ts";
+import {
+  type GraphMaker,
+  type IdOf,
+  type IdOption,
+  type KeeperLimits,
+  VectorIndexes,
+  Vectors,
+  type VectorsInfo,
+  type VectorsOptions,
+} from "./vector/index.ts";
 
 /** What keys of a keyspace are, by its `key` option. */
 export type KeyOf<K extends KeyOption> = K extends "bytes" ? Uint8Array : string;
@@ -80,6 +90,10 @@ export interface DatabaseSetup {
   readonly timers: Timers;
   readonly valueDefault: BuiltInValue;
   readonly leaseMs: number | undefined;
+  /** Makes the graphs of vector indexes. */
+  readonly graphs: GraphMaker;
+  /** When a graph is worth it, and how much is done at a time. */
+  readonly graphLimits?: Partial<KeeperLimits>;
   /** The storage that a backup goes to, when it is named by a path. */
   readonly openStorage: (target: string) => Promise<Storage>;
 }
@@ -97,6 +111,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   readonly #keyspaces: Keyspaces;
   readonly #tables: Tables;
   readonly #rootTables: TableNames;
+  readonly #vectors: VectorIndexes;
   readonly #setup: DatabaseSetup;
 
   /** Not for applications: `open` makes it. */
@@ -107,6 +122,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#keyspaces = new Keyspaces(this.#context, setup.valueDefault);
     this.#tables = new Tables(this.#context);
     this.#rootTables = new TableNames(this.#tables, "", "");
+    this.#vectors = new VectorIndexes(this.#context, setup.graphs, setup.graphLimits);
   }
 
   /** What opening found and did. */
@@ -191,6 +207,52 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#context.requireIdle();
     this.#engine.beginCommit().clear(this.#keyspaces.idOf(name));
     return await this.#engine.submit(options);
+  }
+
+  // ---- vectors
+
+  /**
+   * Opens a vector index, or creates it. Options that are left out are those it was created with;
+   * `dimensions` must be said to create one, and `id` where ids are not strings. Metadata has the
+   * type that the call names: `db.vectors<{ rank: number }>("words", { dimensions: 100 })`.
+   *
+   * @throws CairnError `vectors_exist` when the options contradict what is stored,
+   * `vectors_not_found` where it cannot be created, `argument_invalid`, `option_unknown`.
+   */
+  vectors<Meta = unknown>(
+    name: string,
+    options?: VectorsOptions<"string"> & { readonly id?: "string" },
+  ): Promise<Vectors<Meta, string>>;
+  vectors<Meta = unknown>(
+    name: string,
+    options: VectorsOptions<"number"> & { readonly id: "number" },
+  ): Promise<Vectors<Meta, number>>;
+  vectors<Meta = unknown>(
+    name: string,
+    options: VectorsOptions<"bigint"> & { readonly id: "bigint" },
+  ): Promise<Vectors<Meta, bigint>>;
+  async vectors<Meta, K extends IdOption>(
+    name: string,
+    options: VectorsOptions<K> = {},
+  ): Promise<Vectors<Meta, IdOf<K>>> {
+    this.#requireOpen();
+    return new Vectors<Meta, IdOf<K>>(await this.#vectors.open(name, options));
+  }
+
+  /** All vector indexes, by name. */
+  vectorIndexes(): VectorsInfo[] {
+    this.#requireOpen();
+    return this.#vectors.list();
+  }
+
+  /**
+   * Drops a vector index with everything in it: false when there is none of this name. Handles of
+   * it answer `vectors_dropped` from then on.
+   */
+  async dropVectors(name: string, options?: WriteOptions): Promise<boolean> {
+    this.#requireOpen();
+    checkWriteOptions("drop a vector index", options);
+    return await this.#vectors.drop(name, options);
   }
 
   // ---- tables
@@ -367,6 +429,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
    * nothing.
    */
   async close(): Promise<void> {
+    await this.#vectors.stop();
     await this.#engine.close();
   }
 

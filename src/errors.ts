@@ -28,6 +28,7 @@ const classOfCode = {
   duplicate_primary_key: "validation",
   durability_invalid: "validation",
   expression_invalid: "validation",
+  filter_invalid: "validation",
   foreign_key_violation: "validation",
   format_newer: "unavailable",
   format_older: "unavailable",
@@ -62,6 +63,7 @@ const classOfCode = {
   schema_rejected: "validation",
   scope_already_exists: "validation",
   scope_not_found: "validation",
+  search_too_large: "validation",
   seq_garbage_collected: "unavailable",
   snapshot_expired: "retryable",
   storage_failed: "unavailable",
@@ -82,6 +84,11 @@ const classOfCode = {
   unordered_keyspace: "validation",
   value_invalid: "validation",
   value_too_large: "validation",
+  vector_dimensions: "validation",
+  vector_invalid: "validation",
+  vectors_dropped: "validation",
+  vectors_exist: "validation",
+  vectors_not_found: "validation",
 } as const;
 
 /** What happened, as a code that stays the same; docs/errors.md says when, why and what to do. */

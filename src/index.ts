@@ -134,3 +134,22 @@ export {
   type WhereOptions,
 } from "./tables/index.ts";
 export type { Isolation, Key, TransactionOptions } from "./transaction/index.ts";
+export {
+  type Explanation,
+  type FieldConditions,
+  type Filter,
+  type SearchOptions,
+  type SearchResult,
+  type SyncSearchOptions,
+  TransactionVectors,
+  type VectorEntry,
+  type VectorInput,
+  type VectorRecord,
+  Vectors,
+  type VectorsCheck,
+  type VectorsInfo,
+  type VectorsOptions,
+  type VectorsReadOptions,
+  type VectorsStats,
+  type VectorsStatsOptions,
+} from "./vector/index.ts";

@@ -16,6 +16,7 @@ import { MemoryStorage } from "./storage/memory/index.ts";
 import type { Storage } from "./storage/port.ts";
 import { systemClock, systemRandom, systemTimers } from "./surroundings.ts";
 import { throwIfAborted } from "./transaction/index.ts";
+import { coreGraphs } from "./vector/index.ts";
 
 /** How a database is opened. An option that does not exist is refused with `option_unknown`. */
 export interface OpenOptions<D extends BuiltInValue = "json"> {
@@ -91,6 +92,7 @@ export async function open<D extends BuiltInValue = "json">(
     timers: systemTimers,
     valueDefault,
     leaseMs: options.leaseMs,
+    graphs: coreGraphs,
     openStorage: storageOf,
   });
 }

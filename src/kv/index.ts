@@ -31,6 +31,7 @@ export type { WritableOptions } from "./streams.ts";
 export { type SweepOptions, sweep } from "./sweep.ts";
 export {
   checkTransactionOptions,
+  type Joinable,
   type SyncTransaction,
   type SyncTransactionKeyspace,
   Transaction,

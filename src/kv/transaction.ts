@@ -41,6 +41,12 @@ export function checkTransactionOptions(options: TransactionOptions): void {
   checkWhole(action, "retries", options.retries, 0);
 }
 
+/** What else can take part in a transaction: a vector index. */
+export interface Joinable<T> {
+  /** Not for applications: `transaction.vectors` calls it. */
+  joinTransaction(context: Context, attempt: Attempt): T;
+}
+
 /** What the callback of `db.transaction` gets. Good only until the callback's promise settles. */
 export class Transaction {
   readonly #context: Context;
@@ -64,12 +70,19 @@ export class Transaction {
     requireSame(core.context, this.#context);
     return new TransactionKeyspace(this.#attempt, core);
   }
+
+  /** A vector index within this transaction: its reads see the writes, nobody else does. */
+  vectors<T>(index: Joinable<T>): T {
+    this.#attempt.requireOpen();
+    return index.joinTransaction(this.#context, this.#attempt);
+  }
 }
 
 /** What the callback of `db.transactionSync` gets: everything in there happens in one turn. */
 export interface SyncTransaction {
   readonly time: number;
   keyspace<K extends Key, V>(keyspace: Keyspace<K, V>): SyncTransactionKeyspace<K, V>;
+  vectors<T>(index: Joinable<T>): T;
 }
 
 /** The methods of a {@link TransactionKeyspace} that answer at once. */

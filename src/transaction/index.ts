@@ -19,4 +19,4 @@ export {
 export { type At, type RowBatch, type RowSource, TreeRows } from "./rows.ts";
 export { type TransactionOptions, TransactionRunner, throwIfAborted } from "./runner.ts";
 export { Attempt, type Isolation } from "./transaction.ts";
-export type { Tree } from "./tree.ts";
+export type { OverlayWrite, Tree } from "./tree.ts";

@@ -110,6 +110,15 @@ export class Attempt {
     return value;
   }
 
+  /**
+   * Reads a record of another tree in the same state: one that never changes while the record that
+   * leads to it, read before, stays as it is.
+   */
+  *readBeside<T>(tree: number, key: Key, decode: Decode<T>): Steps<T | undefined> {
+    this.requireOpen();
+    return yield* this.#engine.readSteps(tree, key, this.#at, this.time, decode);
+  }
+
   #readStaged<T>(staged: Staged, decode: Decode<T>): T | undefined {
     if (staged.value === undefined) return undefined;
     const expiresAt = expiryOf(staged.lifetime, this.time);
@@ -138,9 +147,16 @@ export class Attempt {
   }
 
   /** Decides the commit at its turn: the effects, or `conflict`. */
-  *decide(effects: EffectBuffer, turn: { readonly time: number }): Steps<void> {
+  *decide(
+    effects: EffectBuffer,
+    turn: { readonly time: number; readonly seq: number },
+  ): Steps<void> {
     if (this.#at !== "newest" && !(yield* this.#isCurrent(this.#at, turn.time))) throw conflict();
     for (const [tree, staged] of this.#overlay.trees()) {
+      if (tree.write !== undefined) {
+        yield* tree.write(effects, turn, [...staged.values()]);
+        continue;
+      }
       const deleted: Key[] = [];
       for (const { key, value, lifetime } of staged.values()) {
         if (value === undefined) {

@@ -115,6 +115,7 @@ export const layers: readonly string[] = [
   "src/engine/",
   "src/transaction/",
   "src/kv/",
+  "src/vector/",
   "src/tables/",
   "src/cli/",
 ];

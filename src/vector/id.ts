@@ -1,0 +1,79 @@
+/** Ids of vectors: text, or whole numbers, of one kind per index. */
+import { CairnError } from "../errors.ts";
+import { describeValue } from "../kv/index.ts";
+import { checkKeyLength, keyBytes } from "../transaction/index.ts";
+
+/**
+ * What ids are: `string`; `number`, whole and at most 2^53 - 1 from zero; or `bigint`, 64 bits with
+ * a sign, where numbers are accepted too.
+ */
+export type IdOption = "string" | "number" | "bigint";
+
+export type Id = string | number | bigint;
+
+/** The ids that a caller may pass, by the option. */
+export type IdOf<K extends IdOption> = K extends "string"
+  ? string
+  : K extends "number"
+    ? number
+    : bigint;
+
+export interface IdCodec<I extends Id> {
+  /** The key of an id. @throws CairnError `key_invalid`, `key_too_large`. */
+  encode(id: unknown): Uint8Array;
+  decode(key: Uint8Array): I;
+}
+
+const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+const text: IdCodec<string> = {
+  encode(id) {
+    if (typeof id !== "string") throw idInvalid(id, "a string");
+    checkKeyLength(id);
+    return keyBytes(id);
+  },
+  decode: (key) => textDecoder.decode(key),
+};
+
+const whole: IdCodec<number> = {
+  encode(id) {
+    if (typeof id === "number" && Number.isSafeInteger(id)) return integerKey(BigInt(id));
+    throw idInvalid(id, "a whole number");
+  },
+  decode: (key) => Number(integerOf(key)),
+};
+
+const large: IdCodec<bigint> = {
+  encode(id) {
+    if (typeof id === "number" && Number.isSafeInteger(id)) return integerKey(BigInt(id));
+    if (typeof id === "bigint" && BigInt.asIntN(64, id) === id) return integerKey(id);
+    throw idInvalid(id, "a bigint of 64 bits, or a whole number");
+  },
+  decode: integerOf,
+};
+
+export const idCodecs: Readonly<Record<IdOption, IdCodec<Id>>> = {
+  string: text,
+  number: whole,
+  bigint: large,
+};
+
+/** 8 bytes, big-endian, the sign bit flipped: in the order of the numbers. */
+function integerKey(id: bigint): Uint8Array {
+  const key = new Uint8Array(8);
+  new DataView(key.buffer).setBigInt64(0, id ^ (-1n << 63n));
+  return key;
+}
+
+function integerOf(key: Uint8Array): bigint {
+  return new DataView(key.buffer, key.byteOffset, 8).getBigInt64(0) ^ (-1n << 63n);
+}
+
+function idInvalid(id: unknown, expected: string): CairnError {
+  const found = typeof id === "string" ? "a string" : describeValue(id);
+  return new CairnError(
+    "key_invalid",
+    `Cannot use this id: found ${found}, expected ${expected}. The index's id option decides.`,
+    { details: { expected } },
+  );
+}

@@ -1,0 +1,20 @@
+export { VectorIndexes } from "./catalogue.ts";
+export type { FieldConditions, Filter } from "./filter/filter.ts";
+export { coreGraphs } from "./graph-maker.ts";
+export type { Id, IdOf, IdOption } from "./id.ts";
+export type { Graph, GraphMaker, GraphReader, GraphState, KeeperLimits } from "./keeper.ts";
+export type { VectorsInfo, VectorsOptions } from "./options.ts";
+export type { SearchResult, VectorRecord } from "./result.ts";
+export { TransactionVectors } from "./transaction.ts";
+export type { VectorInput } from "./vector.ts";
+export {
+  type Explanation,
+  type SearchOptions,
+  type SyncSearchOptions,
+  type VectorEntry,
+  Vectors,
+  type VectorsCheck,
+  type VectorsReadOptions,
+  type VectorsStats,
+  type VectorsStatsOptions,
+} from "./vectors.ts";

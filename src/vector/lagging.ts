@@ -1,0 +1,156 @@
+/**
+ * A graph and how far it follows the rows. It lags: rows are the truth, and what the graph does not
+ * have yet is looked at in the rows.
+ */
+import type { Snapshot, Steps } from "../engine/index.ts";
+import type { Deaths } from "./deaths.ts";
+import type { Graph } from "./keeper.ts";
+import type { LabelSet } from "./label-set.ts";
+import type { VectorTrees } from "./trees.ts";
+
+/** Rows appended in one go. */
+const rowsPerBatch = 512;
+
+export class Lagging {
+  readonly graph: Graph;
+  /** Labels below it are in the graph, unless they had died when their turn came. */
+  born: number;
+  /** Deaths up to this commit are marked in the graph. */
+  killed: number;
+  /** Appended and not linked yet. */
+  unlinked = 0;
+  /** Vectors that were marked dead since the last purge. */
+  dead = 0;
+  /** Appended, linked, killed and purged since the last image. */
+  changes = 0;
+  /** An image is being written: the graph must not change. */
+  isFrozen = false;
+  #purge: number | undefined;
+  #filter: LabelSet | undefined;
+
+  constructor(graph: Graph, state: { born: number; killed: number }) {
+    this.graph = graph;
+    this.born = state.born;
+    this.killed = state.killed;
+    const { unlinked, dead } = graph.stats();
+    this.unlinked = unlinked;
+    this.dead = dead;
+  }
+
+  /** Marks what has died. */
+  kill(deaths: Deaths, known: number): void {
+    if (this.isFrozen || this.killed >= known) return;
+    for (const { label, seq } of deaths.after(this.killed)) this.#kill(label, seq);
+    this.killed = known;
+  }
+
+  #kill(label: number, seq: number): void {
+    if (!this.graph.kill(label, seq)) return;
+    this.dead++;
+    this.changes++;
+  }
+
+  /**
+   * Appends rows below `next`, as they are at `at`, the commit `seq`: at most about so many. True
+   * when there are no more.
+   */
+  *bring(
+    trees: VectorTrees,
+    deaths: Deaths,
+    state: { readonly at: Snapshot | undefined; readonly seq: number; readonly next: number },
+    rowsMax: number,
+  ): Steps<boolean> {
+    for (let left = rowsMax; this.born < state.next; left -= rowsPerBatch) {
+      if (left <= 0 || this.isFrozen) return false;
+      const from = this.born;
+      const batch = new Batch(this.graph.options.dimensions, rowsPerBatch);
+      const to = yield* trees.rowsFrom(
+        from,
+        state.next,
+        state.at,
+        rowsPerBatch,
+        (label, memory, at, _length, seq) => {
+          trees.decoder.copyVector(memory, at, batch.bytes, batch.count);
+          batch.add(label, seq);
+        },
+      );
+      // Somebody else may have appended them while the storage was read.
+      if (this.born !== from || this.isFrozen) continue;
+      this.#append(batch, to);
+      // They may have died after the state that they were read from.
+      for (const { label, seq } of deaths.after(state.seq)) {
+        if (label >= from && label < to && seq <= this.killed) this.#kill(label, seq);
+      }
+    }
+    return true;
+  }
+
+  #append(batch: Batch, to: number): void {
+    const { count } = batch;
+    if (count > 0) {
+      const { dimensions } = this.graph.options;
+      this.graph.appendMany(
+        batch.labels.subarray(0, count),
+        batch.seqs.subarray(0, count),
+        batch.vectors.subarray(0, count * dimensions),
+      );
+    }
+    this.unlinked += count;
+    this.changes += count;
+    this.born = to;
+  }
+
+  /** Links appended vectors; true when none is left. */
+  link(budget: number): boolean {
+    if (this.unlinked === 0 || this.isFrozen) return true;
+    const left = this.graph.link(budget);
+    this.changes += Math.max(0, this.unlinked - left);
+    this.unlinked = left;
+    return left === 0;
+  }
+
+  /** Restricts searches to a set of labels; the same one is copied only once. */
+  filterBy(labels: LabelSet | undefined): void {
+    if (labels === this.#filter) return;
+    if (labels === undefined) this.graph.clearFilter();
+    else this.graph.setFilter(labels.words);
+    this.#filter = labels;
+  }
+
+  /** Removes what died at or before `seq`, and repairs the graph around it; true when done. */
+  purge(seq: number, budget: number): boolean {
+    if (this.isFrozen) return true;
+    this.#purge ??= seq;
+    if (!this.graph.purge(this.#purge, budget)) return false;
+    const before = this.dead;
+    this.dead = this.graph.stats().dead;
+    this.changes += Math.max(0, before - this.dead);
+    this.#purge = undefined;
+    return true;
+  }
+
+  get isPurging(): boolean {
+    return this.#purge !== undefined;
+  }
+}
+
+class Batch {
+  readonly labels: Uint32Array;
+  readonly seqs: Float64Array;
+  readonly vectors: Float32Array;
+  readonly bytes: Uint8Array;
+  count = 0;
+
+  constructor(dimensions: number, rows: number) {
+    this.labels = new Uint32Array(rows);
+    this.seqs = new Float64Array(rows);
+    this.vectors = new Float32Array(rows * dimensions);
+    this.bytes = new Uint8Array(this.vectors.buffer);
+  }
+
+  add(label: number, seq: number): void {
+    this.labels[this.count] = label;
+    this.seqs[this.count] = seq;
+    this.count++;
+  }
+}

@@ -1,0 +1,34 @@
+/** The state that a read of an index sees. */
+import { nextTurn, type Snapshot, type Steps } from "../engine/index.ts";
+import { throwIfAborted } from "../transaction/index.ts";
+
+export class View {
+  /** As reads of the engine take it. */
+  readonly at: Snapshot | undefined;
+  /** The last commit in it. */
+  readonly seq: number;
+  /** Labels of its vectors are below this one. */
+  readonly next: number;
+  readonly #isSync: boolean;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(
+    state: { readonly at: Snapshot | undefined; readonly seq: number; readonly next: number },
+    isSync: boolean,
+    signal: AbortSignal | undefined,
+  ) {
+    this.at = state.at;
+    this.seq = state.seq;
+    this.next = state.next;
+    this.#isSync = isSync;
+    this.#signal = signal;
+  }
+
+  /** Between pieces of long work: others come first, unless all must happen in one turn. */
+  *breathe(): Steps<void> {
+    throwIfAborted(this.#signal);
+    if (this.#isSync || this.at === undefined) return;
+    yield nextTurn();
+    throwIfAborted(this.#signal);
+  }
+}
