@@ -179,7 +179,7 @@ export class Maintenance {
     progress.throwFailure();
   }
 
-  /** Says so in the turn of the freeze: a synchronous commit may come before anybody hears of it. */
+  /** Says so in the turn of the freeze: a synchronous commit may come before it is heard of. */
   *#beginWriting(isForced: boolean): Steps<Frozen | undefined> {
     const frozen = yield* this.#freeze(isForced);
     this.#isWriting = frozen !== undefined;
