@@ -128,6 +128,8 @@ export {
   type TableInfo,
   type TableReadOptions,
   type TableScanOptions,
+  type TransactionResult,
+  TransactionTable,
   t,
   type UpdateOptions,
   type Where,

@@ -1,4 +1,4 @@
-export { Batch, commitBatch, commitBatchSync } from "./batch.ts";
+export { Batch, commitBatch, commitBatchSync, requireSame } from "./batch.ts";
 export { Keyspaces } from "./catalogue.ts";
 export type { ValueCodec } from "./codec.ts";
 export { Context } from "./context.ts";

@@ -41,9 +41,9 @@ export function checkTransactionOptions(options: TransactionOptions): void {
   checkWhole(action, "retries", options.retries, 0);
 }
 
-/** What else can take part in a transaction: a vector index. */
+/** What else can take part in a transaction: a table, a vector index. */
 export interface Joinable<T> {
-  /** Not for applications: `transaction.vectors` calls it. */
+  /** Not for applications: the methods of a transaction call it. */
   joinTransaction(context: Context, attempt: Attempt): T;
 }
 
@@ -71,6 +71,12 @@ export class Transaction {
     return new TransactionKeyspace(this.#attempt, core);
   }
 
+  /** A table within this transaction: its reads see the writes, nobody else does. */
+  table<T>(table: Joinable<T>): T {
+    this.#attempt.requireOpen();
+    return table.joinTransaction(this.#context, this.#attempt);
+  }
+
   /** A vector index within this transaction: its reads see the writes, nobody else does. */
   vectors<T>(index: Joinable<T>): T {
     this.#attempt.requireOpen();
@@ -82,6 +88,7 @@ export class Transaction {
 export interface SyncTransaction {
   readonly time: number;
   keyspace<K extends Key, V>(keyspace: Keyspace<K, V>): SyncTransactionKeyspace<K, V>;
+  table<T>(table: Joinable<T>): T;
   vectors<T>(index: Joinable<T>): T;
 }
 

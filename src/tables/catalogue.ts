@@ -2,10 +2,10 @@
  * The tables, scopes and projects of an open database.
  *
  * Their records lie in one ordered tree ("internal: tables") under text keys `project/P`,
- * `scope/P/S` and `table/P/S/T`; a change of them is puts in there, plus the creation and dropping of
- * trees, in one commit. What writers go by changes at that commit's turn: a state that is pending
- * with its seq is adopted by the first commit with a higher seq, and given up by one with the same,
- * because then the commit that had it has failed.
+ * `scope/P/S` and `table/P/S/T`; a change of them is puts in there, plus the creation and dropping
+ * of trees, in one commit. What writers go by changes at that commit's turn: a state that is
+ * pending with its seq is adopted by the first commit with a higher seq, and given up by one with
+ * the same, because then the commit that had it has failed.
  */
 import {
   type Decode,

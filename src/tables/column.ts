@@ -28,7 +28,8 @@ export interface ColumnReference {
 
 /**
  * The declaration of a column: what it holds (Select), what is written to it (Insert), whether it
- * can be null, and whether it may be left out. Columns are nullable unless `notNull()` says otherwise.
+ * can be null, and whether it may be left out. Columns are nullable unless `notNull()` says
+ * otherwise.
  */
 export class Column<
   Select = unknown,
@@ -150,8 +151,8 @@ export const t: ColumnTypes = {
     }
     throw new CairnError(
       "schema_invalid",
-      `Cannot declare a vector: its dimensions are ${String(dimensions)}, expected a whole number ` +
-        `from 1 to ${dimensionsMax}.`,
+      `Cannot declare a vector: its dimensions are ${String(dimensions)}, expected a whole ` +
+        `number from 1 to ${dimensionsMax}.`,
     );
   },
 };

@@ -61,4 +61,5 @@ export {
   type UpdateOptions,
   type WhereOptions,
 } from "./table.ts";
+export { type TransactionResult, TransactionTable } from "./transaction-table.ts";
 export type { ColumnType } from "./types.ts";

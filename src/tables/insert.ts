@@ -101,8 +101,8 @@ export function duplicateKey(state: TableState): CairnError {
 export function uniqueViolation(state: TableState, name: string): CairnError {
   return new CairnError(
     "unique_violation",
-    `Cannot write to the table "${state.path.name}": another row has the same values in the unique ` +
-      `index "${name}". Nothing was applied.`,
+    `Cannot write to the table "${state.path.name}": another row has the same values in ` +
+      `the unique index "${name}". Nothing was applied.`,
     { details: { table: state.path.name, constraint: name } },
   );
 }
@@ -110,8 +110,8 @@ export function uniqueViolation(state: TableState, name: string): CairnError {
 export function referenceMissing(state: TableState, name: string): CairnError {
   return new CairnError(
     "foreign_key_violation",
-    `Cannot write to the table "${state.path.name}": the foreign key "${name}" leads to a row that ` +
-      "does not exist. Nothing was applied. Write that row first.",
+    `Cannot write to the table "${state.path.name}": the foreign key "${name}" leads to a ` +
+      "row that does not exist. Nothing was applied. Write that row first.",
     { details: { table: state.path.name, constraint: name } },
   );
 }

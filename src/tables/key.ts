@@ -2,9 +2,9 @@
  * Keys of rows and index entries: columns one behind the other, so that the order of bytes is the
  * order of values, null first.
  *
- *     nullable column   u8   0 for null (nothing follows), 1 before a value; others have no such byte
+ *     nullable column   u8   0 for null, without more; 1 before a value; others have no such byte
  *     u8, boolean       u8   0 or 1 for booleans
- *     u64               8    big-endian; integer, i64 and timestamp the same with the sign bit flipped
+ *     u64               8    big-endian; integer, i64, timestamp the same, sign bit flipped
  *     float             8    big-endian IEEE 754; positive ones with the sign bit flipped, negative
  *                            ones with all bits flipped; -0 is stored as 0
  *     u256, i256        32   big-endian; i256 with the sign bit flipped

@@ -27,8 +27,8 @@ export class ReferenceTarget {
   }
 
   /**
-   * The key under which the row referred to is found; undefined where a column is null, which refers
-   * to nothing. The bytes are good until the next key is encoded.
+   * The key under which the row referred to is found; undefined where a column is null, which
+   * refers to nothing. The bytes are good until the next key is encoded.
    */
   keyOf(values: readonly unknown[], columns: readonly number[]): Uint8Array | undefined {
     for (const position of columns) if (values[position] === null) return undefined;
@@ -52,7 +52,8 @@ export function referenceTarget(tables: Tables, foreignKey: TableForeignKey): Re
   if (core !== undefined) return new ReferenceTarget(core, foreignKey);
   throw new CairnError(
     "invariant_broken",
-    `Following the foreign key "${foreignKey.name}": its table is gone. This is a fault in CairnDB.`,
+    `Following the foreign key "${foreignKey.name}": its table is gone. This is a fault in ` +
+      "CairnDB.",
   );
 }
 
@@ -63,8 +64,8 @@ function uniqueOn(state: TableState, columns: readonly number[]): TableState["in
   if (found !== undefined) return found;
   throw new CairnError(
     "invariant_broken",
-    `Following a foreign key to the table "${state.path.name}": its unique index is gone. This is ` +
-      "a fault in CairnDB.",
+    `Following a foreign key to the table "${state.path.name}": its unique index is gone. ` +
+      "This is a fault in CairnDB.",
   );
 }
 

@@ -403,8 +403,8 @@ function unknownLayout(version: number): CairnError {
 function surrogate(column: string): CairnError {
   return new CairnError(
     "value_invalid",
-    `Cannot store this text in the column "${column}": it contains a lone surrogate, which has no ` +
-      "UTF-8 form. Make it well-formed, or use a blob.",
+    `Cannot store this text in the column "${column}": it contains a lone surrogate, which ` +
+      "has no UTF-8 form. Make it well-formed, or use a blob.",
     { details: { column } },
   );
 }

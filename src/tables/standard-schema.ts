@@ -14,7 +14,9 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** What a validator answers: the value it makes of what it was given, or what is wrong with that. */
+/**
+ * What a validator answers: the value it makes of what it was given, or what is wrong with that.
+ */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string }[] };
@@ -47,8 +49,8 @@ export function validateRowsSync(
     result.catch(() => undefined);
     throw new CairnError(
       "schema_asynchronous",
-      "Cannot validate a row in this turn: the table's validator answered with a promise. Use the " +
-        "awaited form.",
+      "Cannot validate a row in this turn: the table's validator answered with a promise. " +
+        "Use the awaited form.",
     );
   });
 }

@@ -1,6 +1,6 @@
 /**
- * A table as it is at a moment: what reads, writes and queries work with. It never changes; a change
- * of the table makes a new one.
+ * A table as it is at a moment: what reads, writes and queries work with. It never changes; a
+ * change of the table makes a new one.
  */
 import { CairnError } from "../errors.ts";
 import type { Tree } from "../transaction/index.ts";

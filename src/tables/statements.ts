@@ -91,7 +91,9 @@ export function insertOrStatement(
   };
 }
 
-/** Inserts rows, or replaces those that have the same primary key; the last of equal keys counts. */
+/**
+ * Inserts rows, or replaces those that have the same primary key; the last of equal keys counts.
+ */
 export function upsertStatement(
   tables: Tables,
   core: TableCore,

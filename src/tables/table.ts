@@ -2,34 +2,26 @@ import { type Decode, runAsync, runSync, type Snapshot, type Steps } from "../en
 import { CairnError } from "../errors.ts";
 import {
   AsyncRows,
+  type Context,
   checkOptions,
   checkWhole,
-  checkWriteOptions,
   receiptOfNothing,
+  requireSame as requireDatabase,
   SyncRows,
   type WriteOptions,
 } from "../kv/index.ts";
 import { RowReader } from "../kv/row-reader.ts";
-import { type Key, TreeRows } from "../transaction/index.ts";
+import { type Attempt, type Key, TreeRows } from "../transaction/index.ts";
+import { TableCalls } from "./calls.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
 import { describeState, type TableDescription } from "./describe.ts";
-import { add, column, subtract, type Where } from "./expression.ts";
-import { checkedValue, encodeKey, prepareKey, prepareRow, type Values } from "./prepare.ts";
+import type { Where } from "./expression.ts";
+import { checkedValue, encodeKey, prepareKey } from "./prepare.ts";
 import { CommitWriter } from "./space.ts";
 import { type StandardSchema, validateRows, validateRowsSync } from "./standard-schema.ts";
 import type { TableState } from "./state.ts";
-import {
-  deleteStatement,
-  deleteWhereStatement,
-  insertOrStatement,
-  insertStatement,
-  type OnConflict,
-  type Outcome,
-  type Statement,
-  updateStatement,
-  updateWhereStatement,
-  upsertStatement,
-} from "./statements.ts";
+import type { OnConflict, Outcome, Statement } from "./statements.ts";
+import { type TableInside, TransactionTable } from "./transaction-table.ts";
 
 /** A value of a primary key's column. */
 export type KeyValue = string | number | bigint | boolean | Date | Uint8Array;
@@ -90,13 +82,6 @@ export interface TableScanOptions extends TableReadOptions {
 /** New values of columns: values, or expressions over the row as it was. */
 export type PatchOf<Row> = { readonly [K in keyof Row]?: Row[K] | { readonly op: string } };
 
-/** A table's inner side, for the layers above. */
-export interface TableInside {
-  readonly tables: Tables;
-  readonly core: TableCore;
-  readonly schema: StandardSchema | undefined;
-}
-
 let insideOf: (table: Table) => TableInside;
 
 /** The inner side of a table, for transactions, envelopes and queries. */
@@ -106,17 +91,12 @@ export function tableInside(table: Table<never, never>): TableInside {
 
 const readOptions: ReadonlySet<string> = new Set(["snapshot"]);
 const scanOptions: ReadonlySet<string> = new Set(["snapshot", "reverse", "limit", "signal"]);
-const writeOptions = ["finality", "signal", "returning"];
-const statementOptions: ReadonlySet<string> = new Set(writeOptions);
-const insertOptions: ReadonlySet<string> = new Set([...writeOptions, "onConflict"]);
-const updateOptions: ReadonlySet<string> = new Set([...writeOptions, "where", "mustExist"]);
-const whereOptions: ReadonlySet<string> = new Set([...writeOptions, "limit"]);
 const isThere: Decode<true> = () => true;
 
 /**
- * Rows by primary key. Every method may answer `closed`, `table_dropped` and what its values deserve:
- * `type_mismatch`, `value_invalid`, `value_too_large`, `unknown_column`, `key_too_large`. Those that
- * write also answer `not_null_violation`, `check_constraint_failed`, `unique_violation`,
+ * Rows by primary key. Every method may answer `closed`, `table_dropped` and what its values
+ * deserve: `type_mismatch`, `value_invalid`, `value_too_large`, `unknown_column`, `key_too_large`.
+ * Those that write also answer `not_null_violation`, `check_constraint_failed`, `unique_violation`,
  * `foreign_key_violation` and what every commit does; then nothing was applied. Every method with
  * `Sync` in its name answers in this turn, or `synchronous_unavailable` where the storage cannot.
  */
@@ -124,6 +104,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   readonly #tables: Tables;
   readonly #core: TableCore;
   readonly #schema: StandardSchema | undefined;
+  readonly #calls: TableCalls;
   /** Only for the compiler. */
   declare readonly types: readonly [Select, Insert];
 
@@ -138,6 +119,13 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     this.#tables = inside.tables;
     this.#core = inside.core;
     this.#schema = inside.schema;
+    this.#calls = new TableCalls(inside.tables, inside.core);
+  }
+
+  /** Not for applications: `transaction.table` calls it. */
+  joinTransaction(context: Context, attempt: Attempt): TransactionTable<Select, Insert> {
+    requireDatabase(context, this.#tables.context);
+    return new TransactionTable<Select, Insert>(insideOf(this as unknown as Table), attempt);
   }
 
   get name(): string {
@@ -282,33 +270,15 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     rows: Iterable<Insert>,
     options?: InsertOptions<Select>,
   ): Promise<StatementResult<Select>> {
-    checkStatement("insert rows", options, insertOptions);
+    this.#calls.checkInsert(options);
     const valid = await validateRows(this.#schema, [...rows]);
-    return await this.#run(this.#insertStatement(valid, options), options);
+    return await this.#run(this.#calls.insert(valid, options), options);
   }
 
   insertManySync(rows: Iterable<Insert>, options?: InsertOptions<Select>): StatementResult<Select> {
-    checkStatement("insert rows", options, insertOptions);
+    this.#calls.checkInsert(options);
     const valid = validateRowsSync(this.#schema, [...rows]);
-    return this.#runSync(this.#insertStatement(valid, options), options);
-  }
-
-  #insertStatement(
-    rows: readonly unknown[],
-    options: InsertOptions<Select> | undefined,
-  ): Statement {
-    const values = this.#prepare(rows);
-    const onConflict = options?.onConflict;
-    if (onConflict === undefined) return insertStatement(this.#tables, this.#core, values);
-    return insertOrStatement(this.#tables, this.#core, values, onConflict as OnConflict);
-  }
-
-  #prepare(rows: readonly unknown[]): Values[] {
-    const state = this.#core.require();
-    const values: Values[] = new Array(rows.length);
-    for (let index = 0; index < rows.length; index++)
-      values[index] = prepareRow(state, rows[index]);
-    return values;
+    return this.#runSync(this.#calls.insert(valid, options), options);
   }
 
   /** Inserts a row, or replaces the one with the same primary key. */
@@ -320,34 +290,36 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     return this.upsertManySync([row], options);
   }
 
-  /** The same in one commit for many rows; of those with the same primary key the last one counts. */
+  /**
+   * The same in one commit for many rows; of those with the same primary key the last one counts.
+   */
   async upsertMany(
     rows: Iterable<Insert>,
     options?: StatementOptions,
   ): Promise<StatementResult<Select>> {
-    checkStatement("upsert rows", options, statementOptions);
-    const values = this.#prepare(await validateRows(this.#schema, [...rows]));
-    return await this.#run(upsertStatement(this.#tables, this.#core, values), options);
+    this.#calls.checkUpsert(options);
+    const valid = await validateRows(this.#schema, [...rows]);
+    return await this.#run(this.#calls.upsert(valid), options);
   }
 
   upsertManySync(rows: Iterable<Insert>, options?: StatementOptions): StatementResult<Select> {
-    checkStatement("upsert rows", options, statementOptions);
-    const values = this.#prepare(validateRowsSync(this.#schema, [...rows]));
-    return this.#runSync(upsertStatement(this.#tables, this.#core, values), options);
+    this.#calls.checkUpsert(options);
+    const valid = validateRowsSync(this.#schema, [...rows]);
+    return this.#runSync(this.#calls.upsert(valid), options);
   }
 
   // ---- changing
 
   /**
-   * Changes columns of the row with this primary key: `changed` is 0 where there is none, or `where`
-   * is not true of it. @throws CairnError `row_not_found`, `overflow`, `underflow`.
+   * Changes columns of the row with this primary key: `changed` is 0 where there is none, or
+   * `where` is not true of it. @throws CairnError `row_not_found`, `overflow`, `underflow`.
    */
   async update(
     key: PrimaryKey,
     patch: PatchOf<Select>,
     options?: UpdateOptions,
   ): Promise<StatementResult<Select>> {
-    return await this.#run(this.#updateStatement(key, patch, options), options);
+    return await this.#run(this.#calls.update(key, patch, options), options);
   }
 
   updateSync(
@@ -355,13 +327,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     patch: PatchOf<Select>,
     options?: UpdateOptions,
   ): StatementResult<Select> {
-    return this.#runSync(this.#updateStatement(key, patch, options), options);
-  }
-
-  #updateStatement(key: PrimaryKey, patch: unknown, options: UpdateOptions | undefined): Statement {
-    checkStatement("update a row", options, updateOptions);
-    const { where, mustExist = false } = options ?? {};
-    return updateStatement(this.#tables, this.#core, key, { patch, where, mustExist });
+    return this.#runSync(this.#calls.update(key, patch, options), options);
   }
 
   /** Changes columns of all rows for which `where` is true. */
@@ -370,7 +336,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     patch: PatchOf<Select>,
     options?: WhereOptions,
   ): Promise<StatementResult<Select>> {
-    return await this.#run(this.#updateWhere(where, patch, options), options);
+    return await this.#run(this.#calls.updateWhere(where, patch, options), options);
   }
 
   updateWhereSync(
@@ -378,61 +344,72 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     patch: PatchOf<Select>,
     options?: WhereOptions,
   ): StatementResult<Select> {
-    return this.#runSync(this.#updateWhere(where, patch, options), options);
-  }
-
-  #updateWhere(where: Where, patch: unknown, options: WhereOptions | undefined): Statement {
-    const limit = limitOf("update rows", options);
-    return updateWhereStatement(this.#tables, this.#core, where, { patch, limit });
+    return this.#runSync(this.#calls.updateWhere(where, patch, options), options);
   }
 
   /**
    * Adds to a number of the row with this primary key, which must be there and not null.
    * @throws CairnError `row_not_found`, `overflow`, `not_null_violation`.
    */
-  increment(
+  async increment(
     key: PrimaryKey,
     name: keyof Select & string,
     amount: number | bigint,
     options?: StatementOptions,
   ): Promise<StatementResult<Select>> {
-    const patch = { [name]: add(column(name), amount) } as PatchOf<Select>;
-    return this.update(key, patch, { ...options, mustExist: true });
+    const change = { name, amount, isLess: false };
+    return await this.#run(this.#calls.change(key, change, options), options);
+  }
+
+  incrementSync(
+    key: PrimaryKey,
+    name: keyof Select & string,
+    amount: number | bigint,
+    options?: StatementOptions,
+  ): StatementResult<Select> {
+    const change = { name, amount, isLess: false };
+    return this.#runSync(this.#calls.change(key, change, options), options);
   }
 
   /** Subtracts. @throws CairnError `row_not_found`, `underflow`, `not_null_violation`. */
-  decrement(
+  async decrement(
     key: PrimaryKey,
     name: keyof Select & string,
     amount: number | bigint,
     options?: StatementOptions,
   ): Promise<StatementResult<Select>> {
-    const patch = { [name]: subtract(column(name), amount) } as PatchOf<Select>;
-    return this.update(key, patch, { ...options, mustExist: true });
+    const change = { name, amount, isLess: true };
+    return await this.#run(this.#calls.change(key, change, options), options);
+  }
+
+  decrementSync(
+    key: PrimaryKey,
+    name: keyof Select & string,
+    amount: number | bigint,
+    options?: StatementOptions,
+  ): StatementResult<Select> {
+    const change = { name, amount, isLess: true };
+    return this.#runSync(this.#calls.change(key, change, options), options);
   }
 
   // ---- deleting
 
   /** Deletes the row with this primary key: `changed` is 0 where there is none. */
   async delete(key: PrimaryKey, options?: StatementOptions): Promise<StatementResult<Select>> {
-    checkStatement("delete a row", options, statementOptions);
-    return await this.#run(deleteStatement(this.#tables, this.#core, key), options);
+    return await this.#run(this.#calls.delete(key, options), options);
   }
 
   deleteSync(key: PrimaryKey, options?: StatementOptions): StatementResult<Select> {
-    checkStatement("delete a row", options, statementOptions);
-    return this.#runSync(deleteStatement(this.#tables, this.#core, key), options);
+    return this.#runSync(this.#calls.delete(key, options), options);
   }
 
   /** Deletes all rows for which `where` is true. */
   async deleteWhere(where: Where, options?: WhereOptions): Promise<StatementResult<Select>> {
-    const limit = limitOf("delete rows", options);
-    return await this.#run(deleteWhereStatement(this.#tables, this.#core, where, limit), options);
+    return await this.#run(this.#calls.deleteWhere(where, options), options);
   }
 
   deleteWhereSync(where: Where, options?: WhereOptions): StatementResult<Select> {
-    const limit = limitOf("delete rows", options);
-    return this.#runSync(deleteWhereStatement(this.#tables, this.#core, where, limit), options);
+    return this.#runSync(this.#calls.deleteWhere(where, options), options);
   }
 
   // ---- committing
@@ -495,20 +472,4 @@ function stateOf(options: TableReadOptions | undefined): Snapshot | undefined {
   if (options === undefined) return undefined;
   checkOptions("read", options, readOptions);
   return options.snapshot;
-}
-
-/** @throws CairnError `option_unknown`, `argument_invalid`. */
-export function checkStatement(
-  action: string,
-  options: StatementOptions | undefined,
-  known: ReadonlySet<string>,
-): void {
-  checkWriteOptions(action, options, known);
-}
-
-/** The option `limit`; infinite without. */
-export function limitOf(action: string, options: WhereOptions | undefined): number {
-  checkStatement(action, options, whereOptions);
-  checkWhole(action, "limit", options?.limit, 1);
-  return options?.limit ?? Number.POSITIVE_INFINITY;
 }

@@ -226,8 +226,8 @@ export function typeMismatch(name: string, type: ColumnType, value: unknown): Ca
 function valueInvalid(name: string, type: ColumnType): CairnError {
   return new CairnError(
     "value_invalid",
-    `Cannot use this value for the column "${name}" of type ${type}: it is out of range, expected ` +
-      `${facts[type].expected}. Change the value, or declare a wider column.`,
+    `Cannot use this value for the column "${name}" of type ${type}: it is out of range, ` +
+      `expected ${facts[type].expected}. Change the value, or declare a wider column.`,
     { details: { column: name, type } },
   );
 }
