@@ -21,6 +21,8 @@ import { type TreeIds, VectorTrees } from "./trees.ts";
 
 const graphRowsMinDefault = 1_000;
 const backlogMaxDefault = 16_384;
+/** Less than two milliseconds, where vectors are short. */
+const searchRowsMaxDefault = 1_024;
 
 interface Found {
   readonly info: TreeInfo;
@@ -149,6 +151,7 @@ export class VectorIndexes {
       core = new IndexCore(this.#context, trees, found.descriptor, this.#maker, {
         graphRowsMin: graphRowsMinDefault,
         backlogMax: backlogMaxDefault,
+        searchRowsMax: searchRowsMaxDefault,
         linkBudget: linkBudgetOf(found.descriptor.dimensions),
         ...this.#limits,
       });

@@ -49,6 +49,8 @@ export interface KeeperLimits {
   readonly backlogMax: number;
   /** Distances computed in a slice; by the number of dimensions otherwise. */
   readonly linkBudget: number;
+  /** Vectors that a search takes into the graph by itself at most; 1,024. */
+  readonly searchRowsMax: number;
 }
 
 export type GraphState = "none" | "loading" | "building" | "ready";
@@ -70,7 +72,7 @@ export class Keeper implements ImageKeeper {
   readonly #trees: VectorTrees;
   readonly #maker: GraphMaker;
   readonly #options: VectorGraphOptions;
-  readonly #limits: KeeperLimits;
+  readonly limits: KeeperLimits;
   readonly #deaths = new Deaths();
   #graph: Lagging | undefined;
   /** Takes over when it is complete. */
@@ -98,7 +100,7 @@ export class Keeper implements ImageKeeper {
     this.#trees = trees;
     this.#maker = maker;
     this.#options = options;
-    this.#limits = limits;
+    this.limits = limits;
     const { engine } = context;
     const image = engine.images.get(trees.ids.rows);
     this.#isLoading = image !== undefined;
@@ -193,7 +195,7 @@ export class Keeper implements ImageKeeper {
   /** Waits while too much is not linked. */
   async room(): Promise<void> {
     this.wake();
-    while (this.backlog > this.#limits.backlogMax && this.#running !== undefined) {
+    while (this.backlog > this.limits.backlogMax && this.#running !== undefined) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
@@ -205,11 +207,11 @@ export class Keeper implements ImageKeeper {
     if (graph === undefined || graph.isFrozen) return;
     const { engine } = this.#context;
     const { seq } = engine.published;
-    while (this.backlog > this.#limits.backlogMax) {
+    while (this.backlog > this.limits.backlogMax) {
       const next = runSync(this.learn(undefined, seq));
       const state = { at: undefined, seq, next };
       runSync(graph.bring(this.#trees, this.#deaths, state, rowsPerSlice));
-      graph.link(this.#limits.linkBudget);
+      graph.link(this.limits.linkBudget);
     }
   }
 
@@ -240,7 +242,7 @@ export class Keeper implements ImageKeeper {
       if (this.#isLoading) await this.#exclusively(() => this.#load());
       while (!this.#isStopped && !this.#context.engine.isClosed) {
         const hasMore = await this.#exclusively(() => this.#slice());
-        if (this.backlog <= this.#limits.backlogMax) this.#release();
+        if (this.backlog <= this.limits.backlogMax) this.#release();
         if (!hasMore) return;
         await nextTurn();
       }
@@ -270,7 +272,7 @@ export class Keeper implements ImageKeeper {
       const seq = Number(pin.seq);
       const next = await runAsync(this.learn(pin, seq));
       if (this.#graph === undefined && this.#successor === undefined) {
-        if (engine.records(this.#trees.ids.ids, pin) < this.#limits.graphRowsMin) return false;
+        if (engine.records(this.#trees.ids.ids, pin) < this.limits.graphRowsMin) return false;
         await this.#begin(pin);
       }
       let hasMore = false;
@@ -292,7 +294,7 @@ export class Keeper implements ImageKeeper {
     state: { at: Snapshot; seq: number; next: number },
   ): Promise<boolean> {
     const isThere = await runAsync(lagging.bring(this.#trees, this.#deaths, state, rowsPerSlice));
-    if (!lagging.link(this.#limits.linkBudget)) return false;
+    if (!lagging.link(this.limits.linkBudget)) return false;
     if (!isThere) return lagging.isFrozen;
     const { nodes } = lagging.graph.stats();
     if (!lagging.isPurging && lagging.dead <= Math.max(32, nodes / 20)) return true;
@@ -355,6 +357,8 @@ export class Keeper implements ImageKeeper {
 
   /** The graph contradicts the rows: it is made again. */
   distrust(reason: string): void {
+    // While an image is written the graph may not be told of what has died.
+    if (this.serving?.isFrozen !== false) return;
     this.failure = reason;
     const image = this.#context.engine.images.get(this.#trees.ids.rows);
     if (image !== undefined) this.#context.engine.images.forget(image);

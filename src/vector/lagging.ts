@@ -60,15 +60,18 @@ export class Lagging {
     state: { readonly at: Snapshot | undefined; readonly seq: number; readonly next: number },
     rowsMax: number,
   ): Steps<boolean> {
-    for (let left = rowsMax; this.born < state.next; left -= rowsPerBatch) {
+    let left = rowsMax;
+    while (this.born < state.next) {
       if (left <= 0 || this.isFrozen) return false;
+      const rows = Math.min(rowsPerBatch, left);
+      left -= rows;
       const from = this.born;
-      const batch = new Batch(this.graph.options.dimensions, rowsPerBatch);
+      const batch = new Batch(this.graph.options.dimensions, rows);
       const to = yield* trees.rowsFrom(
         from,
         state.next,
         state.at,
-        rowsPerBatch,
+        rows,
         (label, memory, at, _length, seq) => {
           trees.decoder.copyVector(memory, at, batch.bytes, batch.count);
           batch.add(label, seq);

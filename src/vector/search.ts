@@ -59,8 +59,6 @@ interface Plan {
   readonly reason: string;
 }
 
-/** Rows appended within a search at most: less than a millisecond. */
-const bringRowsMax = 1_024;
 const rowsPerBatch = 512;
 /** Of so many matches, comparing all is quicker than walking, whatever the size of the graph. */
 const scanMatchesMax = 4_096;
@@ -100,13 +98,18 @@ export class Searcher {
     const trace = beginTrace(count, matches);
     if (count === 0 || matches?.count === 0) return { hits: [], trace };
     const lagging = this.#keeper.serving;
-    const plan = this.#plan(lagging, request, count, matches);
+    const plan = this.#plan(lagging, request, { count, next: view.next, matches });
     Object.assign(trace, plan);
     if (lagging === undefined || plan.strategy === "rows") {
       return { hits: yield* this.#compareRows(query, request.k, matches, view, trace), trace };
     }
     const { deaths } = this.#keeper;
-    const hasAll = yield* lagging.bring(this.#trees, deaths, view, bringRowsMax);
+    const hasAll = yield* lagging.bring(
+      this.#trees,
+      deaths,
+      view,
+      this.#keeper.limits.searchRowsMax,
+    );
     const nearest = new Nearest(this.#wanted(request.k, lagging, view));
     const labels = matches?.labels;
     this.#walk(query, request, plan.strategy, { lagging, labels, nearest, view, trace });
@@ -114,7 +117,8 @@ export class Searcher {
     yield* this.#compareMissed(query, { lagging, labels, nearest, view, trace });
     const hits = yield* this.#finish(query, nearest.sorted(), request.k, view, trace);
     if (hits.length >= Math.min(request.k, matches?.count ?? count)) return { hits, trace };
-    if (matches?.labels.mayHoldDead === true && hits.length > 0) return { hits, trace };
+    if (matches?.labels.mayHoldDead === true) return { hits, trace };
+    this.#keeper.distrust("The graph had fewer vectors than the rows have.");
     trace.reason += "; found fewer than there are, so all were compared";
     trace.strategy = "rows";
     return { hits: yield* this.#compareRows(query, request.k, matches, view, trace), trace };
@@ -123,8 +127,7 @@ export class Searcher {
   #plan(
     lagging: Lagging | undefined,
     { exact }: Request,
-    count: number,
-    matches: Matches | undefined,
+    { count, next, matches }: { count: number; next: number; matches: Matches | undefined },
   ): Plan {
     const { keepVectors, metric } = this.#descriptor;
     const isExactInside = keepVectors || metric === "hamming";
@@ -141,7 +144,7 @@ export class Searcher {
       return isExactInside ? { strategy: "exact", reason } : { strategy: "rows", reason };
     }
     if (matches === undefined) return { strategy: "walk", reason: "no filter" };
-    const share = matches.count / count;
+    const share = matches.count / (matches.labels.mayHoldDead ? next : count);
     const percent = `${(share * 100).toFixed(1)} % pass the filter`;
     if (matches.count <= scanMatchesMax || share <= scanShareMax) {
       return { strategy: "scan", reason: percent };

@@ -105,8 +105,10 @@ export interface VectorsCheck {
   /** True when the graph holds what the rows hold, and all of it can be reached. */
   readonly ok: boolean;
   readonly vectors: number;
-  /** Vectors that are missing in the graph, and nodes of the graph that no path leads to. */
+  /** Vectors that are missing in the graph, and nodes of the graph that no row has. */
   readonly missing: number;
+  readonly surplus: number;
+  /** Nodes that no path leads to. */
   readonly unreachable: number;
   /** Links that lead nowhere or are counted wrongly. */
   readonly badLinks: number;
@@ -402,7 +404,7 @@ export class Vectors<Meta = unknown, I extends Id = string>
     const { serving } = core.keeper;
     const vectors = this.countSync();
     if (serving === undefined) {
-      return { ok: true, vectors, missing: 0, unreachable: 0, badLinks: 0 };
+      return { ok: true, vectors, missing: 0, surplus: 0, unreachable: 0, badLinks: 0 };
     }
     const { unreachable, badLinks, badCounts } = serving.graph.check();
     let missing = 0;
@@ -417,8 +419,11 @@ export class Vectors<Meta = unknown, I extends Id = string>
         yield* view.breathe();
       }
     });
-    const ok = missing === 0 && unreachable === 0 && badLinks === 0 && badCounts === 0;
-    return { ok, vectors, missing, unreachable, badLinks: badLinks + badCounts };
+    const { nodes, dead } = serving.graph.stats();
+    const surplus = Math.max(0, nodes - dead - (seen - missing));
+    const ok =
+      missing === 0 && surplus === 0 && unreachable === 0 && badLinks === 0 && badCounts === 0;
+    return { ok, vectors, missing, surplus, unreachable, badLinks: badLinks + badCounts };
   }
 
   async #settle({ signal, onProgress }: LongOptions): Promise<void> {

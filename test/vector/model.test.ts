@@ -46,8 +46,7 @@ class History {
         await this.#search(undefined, this.#oracle);
         for (const { snapshot, oracle } of this.#held) await this.#search(snapshot, oracle);
       }
-      const { ok, missing } = await this.#index.check();
-      expect({ ok, missing }).toEqual({ ok: true, missing: 0 });
+      await this.#check();
       expect((await this.#db.verify()).findings).toEqual([]);
     } finally {
       await this.#db.close();
@@ -148,6 +147,13 @@ class History {
     this.#held = [];
     await this.#db.close();
     await this.#open();
+    await this.#check();
+  }
+
+  async #check(): Promise<void> {
+    const { ok, missing, surplus } = await this.#index.check();
+    expect({ ok, missing, surplus }).toEqual({ ok: true, missing: 0, surplus: 0 });
+    expect((await this.#index.stats()).failure).toBeUndefined();
   }
 
   async #search(snapshot: Snapshot | undefined, oracle: Oracle<Meta>): Promise<void> {

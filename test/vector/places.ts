@@ -36,6 +36,7 @@ export const eagerLimits: Partial<KeeperLimits> = {
   graphRowsMin: 4,
   backlogMax: 64,
   linkBudget: 500,
+  searchRowsMax: 8,
 };
 
 export { bruteForceGraphs, coreGraphs };
