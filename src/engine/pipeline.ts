@@ -114,6 +114,8 @@ export class Pipeline {
   #isRunning = false;
   /** An epoch may be open: nothing else may touch the trees. */
   #isApplying = false;
+  /** A group is in the log, and readers see it only after the sync that is under way. */
+  #isSyncing = false;
   #poison: CairnError | undefined;
   #idle: (() => void)[] = [];
   #payload: Uint8Array;
@@ -318,17 +320,31 @@ export class Pipeline {
     const commits = group.commits;
     group.commits = [];
     const state = { epoch: this.epoch, seq: this.seq, time: this.time };
+    // A group whose sync is under way is not to be seen yet, and these commits have seen it.
+    if (isSync && this.#isSyncing) needsSync = true;
     if (needsSync) {
       try {
-        if (isSync) this.#setup.log.syncSync();
-        else yield this.#setup.log.sync();
+        yield* this.#sync(isSync);
       } catch (error) {
         this.#fail({ effects: group.effects, commits }, error);
         return;
       }
     }
-    if (state.seq >= firstSeq) this.#publish(state, needsSync);
+    if (state.seq >= firstSeq || needsSync) this.#publish(state, needsSync);
     settle(commits, needsSync);
+  }
+
+  *#sync(isSync: boolean): Steps<void> {
+    if (isSync) {
+      this.#setup.log.syncSync();
+      return;
+    }
+    this.#isSyncing = true;
+    try {
+      yield this.#setup.log.sync();
+    } finally {
+      this.#isSyncing = false;
+    }
   }
 
   /** Applies one commit in an epoch of its own, and adds it to the payload. */
