@@ -11,6 +11,7 @@ import { get as orderedGet, put as orderedPut } from "./btree/put";
 import { countRange as orderedCount } from "./btree/range";
 import { relocate as orderedRelocate, repack as orderedRepack } from "./btree/repack";
 import { scan as orderedScan } from "./btree/scan";
+import { copyBytes } from "./page/bytes";
 import { NEED_FRAMES, PAGE_MISS, TREE_UNKNOWN, UNORDERED } from "./errors";
 import { hashCheckBegin, hashCheckNext } from "./hash/check";
 import { setHashMask as setMask, setHashSeed } from "./hash/hash";
@@ -28,6 +29,8 @@ import {
   STATUS_RUN,
   STATUS_CONSUMED,
   STATUS_PAGE,
+  STATUS_VALUE,
+  STATUS_VALUE_BYTES,
   prepareTables,
 } from "./memory";
 import * as epochs from "./page/epoch";
@@ -310,9 +313,28 @@ export function get(id: u32, at: f64, keyLength: u32, now: f64): i32 {
     : orderedGet(tree, epochOf(at), INPUT, keyLength, now);
 }
 
+/** Values up to this length are handed out of a fixed, aligned place. */
+const COPIED_BYTES_MAX: u32 = 256;
+
 /**
- * Looks up `count` keys that stand in INPUT as u16 length, bytes. Rows in OUTPUT, ROW_ABSENT where
- * there is none. Fewer rows than keys come back when a page is missing or the columns are full.
+ * The same, with a short value copied to OUTPUT: there the host can take it word by word, and all
+ * its cache lines are on their way at once.
+ */
+export function getCopied(id: u32, at: f64, keyLength: u32, now: f64): i32 {
+  const flags = get(id, at, keyLength, now);
+  if (flags < 0) return flags;
+  const bytes = load<u32>(STATUS, STATUS_VALUE_BYTES);
+  if (bytes <= COPIED_BYTES_MAX) {
+    copyBytes(OUTPUT, load<u32>(STATUS, STATUS_VALUE), bytes);
+    store<u32>(STATUS, OUTPUT, STATUS_VALUE);
+  }
+  return flags;
+}
+
+/**
+ * Looks up `count` keys. INPUT holds their lengths, u16 each, and from 8 KiB on the keys, one behind
+ * the other. Rows in OUTPUT, ROW_ABSENT where there is none; fewer rows than keys come back when a
+ * page is missing or the columns are full.
  */
 export function getMany(id: u32, at: f64, count: u32, now: f64, columns: u32): i32 {
   const tree = trees.findTree(id);

@@ -57,6 +57,9 @@ export const columns = {
   values: 393_216,
 } as const;
 
+/** Where keys begin in the input area of `getMany`; their lengths, u16 each, come first. */
+export const keysOfMany = 8192;
+
 /** Rows of one batch at most. */
 export const rowsMax = 4096;
 

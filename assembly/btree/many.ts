@@ -5,6 +5,7 @@
  */
 import { levelOf } from "../page/header";
 import {
+  KEYS_OF_MANY,
   ROWS_MAX,
   ROW_ABSENT,
   beginRows,
@@ -19,10 +20,11 @@ import { rootAt, treeId } from "../tree/tree";
 import { childAt, childIndex, failure, rootPage, treePage } from "./path";
 
 /** Keys of a group: enough to keep all the misses going that a processor can. */
-const GROUP: u32 = 32;
+export const GROUP: u32 = 32;
 
-/** Per key of the group: its place in INPUT, then the page it has come to, at last its tail. */
+/** Per key of the group: where it stands, its length, the page it has come to, at last its tail. */
 const keys: usize = memory.data(32 * 4, 16);
+const lengths: usize = memory.data(32 * 4, 16);
 const places: usize = memory.data(32 * 4, 16);
 const children: usize = memory.data(32 * 8, 16);
 /** Where touched bytes go, so that the loads are not left out. */
@@ -39,13 +41,14 @@ export function getMany(
 ): i32 {
   const root = rootAt(tree, at);
   const most = min(count, ROWS_MAX);
-  let key = input;
+  let key = input + KEYS_OF_MANY;
   beginRows();
   for (let from: u32 = 0; from < most; from += GROUP) {
     const wanted = min(GROUP, most - from);
     for (let index: u32 = 0; index < wanted; index++) {
-      store<u32>(keys + ((<usize>index) << 2), key);
-      key += 2 + load<u16>(key);
+      const keyLength: u32 = load<u16>(input + ((<usize>(from + index)) << 1));
+      setKey(index, key, keyLength);
+      key += keyLength;
     }
     const found = root == 0 ? absent(wanted) : locate(root, treeId(tree), wanted);
     if (found == 0) return from > 0 ? endRows(true) : failure;
@@ -59,6 +62,12 @@ export function getMany(
   return endRows(most < count);
 }
 
+/** Makes a key the one at `index` of the group. */
+export function setKey(index: u32, key: usize, keyLength: u32): void {
+  store<u32>(keys + ((<usize>index) << 2), key);
+  store<u32>(lengths + ((<usize>index) << 2), keyLength);
+}
+
 function absent(count: u32): u32 {
   memory.fill(places, 0, (<usize>count) << 2);
   return count;
@@ -69,20 +78,29 @@ function absent(count: u32): u32 {
  * `count` when a page is missing or damaged, and `failure` tells which of the two.
  */
 function locate(root: u64, owner: u32, count: u32): u32 {
+  const left = toLeaves(root, owner, count);
+  for (let index: u32 = 0; index < left; index++) {
+    const place = places + ((<usize>index) << 2);
+    const leaf = load<u32>(place);
+    const at = search(leaf, load<u32>(keys + ((<usize>index) << 2)), lengthAt(index));
+    const tail: usize = at < 0 ? 0 : tailAt(leaf, at);
+    if (tail != 0) touched = load<u8>(tail) | load<u8>(tail, 64);
+    store<u32>(place, tail);
+  }
+  return left;
+}
+
+function lengthAt(index: u32): u32 {
+  return load<u32>(lengths + ((<usize>index) << 2));
+}
+
+/** Takes the keys of the group from the root to their leaves; how many could go there. */
+export function toLeaves(root: u64, owner: u32, count: u32): u32 {
   const page = rootPage(root, owner);
   if (page == 0) return 0;
   for (let index: u32 = 0; index < count; index++) store<u32>(places + ((<usize>index) << 2), page);
   let left = count;
   for (let level = levelOf(page); level > 0 && left > 0; level--) left = step(owner, level, left);
-  for (let index: u32 = 0; index < left; index++) {
-    const place = places + ((<usize>index) << 2);
-    const leaf = load<u32>(place);
-    const key = load<u32>(keys + ((<usize>index) << 2));
-    const at = search(leaf, key + 2, load<u16>(key));
-    const tail: usize = at < 0 ? 0 : tailAt(leaf, at);
-    if (tail != 0) touched = load<u8>(tail) | load<u8>(tail, 64);
-    store<u32>(place, tail);
-  }
   return left;
 }
 
@@ -91,7 +109,7 @@ function step(owner: u32, level: u32, count: u32): u32 {
   for (let index: u32 = 0; index < count; index++) {
     const page = load<u32>(places + ((<usize>index) << 2));
     const key = load<u32>(keys + ((<usize>index) << 2));
-    const child = childAt(page, childIndex(page, key + 2, load<u16>(key)));
+    const child = childAt(page, childIndex(page, key, lengthAt(index)));
     store<u64>(children + ((<usize>index) << 3), child);
     touched = touchEntry(child);
   }

@@ -13,9 +13,11 @@ import {
   TREE_UNKNOWN,
   UNORDERED,
 } from "../errors";
+import { GROUP, setKey, toLeaves } from "../btree/many";
 import { put } from "../btree/put";
 import { removeRange } from "../btree/range";
 import { remove } from "../btree/remove";
+import { setBucketKey, touchBuckets } from "../hash/many";
 import { hashPut } from "../hash/put";
 import { hashRemove } from "../hash/remove";
 import { INPUT, KEY_BYTES_MAX, STATUS, STATUS_CONSUMED, STATUS_COUNT } from "../memory";
@@ -34,6 +36,7 @@ import {
   recordsOf,
   rootOf,
   setRoot,
+  treeId,
   treeKind,
 } from "../tree/tree";
 
@@ -48,6 +51,8 @@ const FLAG_EXPIRES: u32 = 1;
 
 /** Records that the stream has removed so far; the host adds it up over calls. */
 let removed: f64 = 0;
+/** Up to here the pages of the effects have been touched. */
+let touchedTo: u32 = 0;
 
 /**
  * Applies the effects in the first `length` bytes of INPUT. STATUS_CONSUMED is where it stopped: at
@@ -57,8 +62,10 @@ export function apply(length: u32, seq: u64): i32 {
   let at: u32 = 0;
   let result: i32 = 0;
   removed = 0;
+  touchedTo = 0;
   while (at + HEADER_BYTES <= length) {
     const effect = INPUT + at;
+    if (at >= touchedTo) touchPages(at, length);
     const flags: u32 = load<u8>(effect, 1);
     const keyLength: u32 = load<u16>(effect, 2);
     const valueLength = load<u32>(effect, 8);
@@ -85,6 +92,35 @@ export function apply(length: u32, seq: u64): i32 {
   store<u32>(STATUS, at, STATUS_CONSUMED);
   store<f64>(STATUS, removed, STATUS_COUNT);
   return min(result, 0);
+}
+
+/**
+ * Begins to fetch the pages of the next effects, those that put or delete in one tree. One effect
+ * alone is a chain of cache misses; those of a group overlap. Whatever cannot be had is left to the
+ * effect itself to find out.
+ */
+function touchPages(from: u32, length: u32): void {
+  const id = load<u32>(INPUT + from, 4);
+  const tree = findTree(id);
+  let at = from;
+  let count: u32 = 0;
+  while (tree != 0 && count < GROUP && at + HEADER_BYTES <= length) {
+    const effect = INPUT + at;
+    const op: u32 = load<u8>(effect);
+    const keyLength: u32 = load<u16>(effect, 2);
+    const valueLength = load<u32>(effect, 8);
+    const key = HEADER_BYTES + (load<u8>(effect, 1) & FLAG_EXPIRES ? 8 : 0);
+    if (load<u32>(effect, 4) != id || (op != OP_PUT && op != OP_DELETE)) break;
+    if (valueLength > length - at || at + key + keyLength + valueLength > length) break;
+    if (treeKind(tree) == KIND_HASHED) setBucketKey(tree, count, effect + key, keyLength);
+    else setKey(count, effect + key, keyLength);
+    count++;
+    at += key + keyLength + valueLength;
+  }
+  touchedTo = max(at, from + 1);
+  if (count < 2) return;
+  if (treeKind(tree) == KIND_HASHED) touchBuckets(tree, count);
+  else toLeaves(rootOf(tree), treeId(tree), count);
 }
 
 function applyOne(tree: usize, effect: usize, op: u32, flags: u32, seq: u64): i32 {

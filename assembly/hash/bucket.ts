@@ -167,7 +167,10 @@ export function bucketFind(page: usize, key: usize, keyLength: u32, tag: u32): i
       const lane = <u32>ctz(hits);
       const slot = load<u32>(group + TAGS_BYTES + lane * SLOT_BYTES);
       if (((slot >>> 12) & KEY_LENGTH_MASK) == keyLength) {
-        if (sameBytes(page + (slot & OFFSET_MASK), key, keyLength)) return <i32>(base + lane);
+        const cell = page + (slot & OFFSET_MASK);
+        // The value will be wanted too: its lines come along with that of the key.
+        touched = load<u8>(cell, 64) | load<u8>(cell, 120);
+        if (sameBytes(cell, key, keyLength)) return <i32>(base + lane);
       }
       hits &= hits - 1;
     }

@@ -6,6 +6,7 @@
 import { miss } from "../btree/path";
 import { KIND_DIRECTORY, depthOf } from "../page/header";
 import {
+  KEYS_OF_MANY,
   ROWS_MAX,
   ROW_ABSENT,
   beginRows,
@@ -15,7 +16,7 @@ import {
   pushRow,
 } from "../page/rows";
 import { findPage, touchEntry } from "../page/table";
-import { rootAt, treeId } from "../tree/tree";
+import { rootAt, rootOf, treeId } from "../tree/tree";
 import { bucketTailAt, tagOf, touchBucket, touchRecord } from "./bucket";
 import { entryAt, entryIndex, touchEntryAt } from "./directory";
 import { hashBytes } from "./hash";
@@ -26,15 +27,15 @@ const GROUP: u32 = 32;
 
 /**
  * Per key of the group 32 bytes: u64 hash, u64 id of the page it goes to next (0 at the end of its
- * way), u32 address of the page it has come to (0 when there is none for it), i32 depth of the
- * directory above that, u32 address of the key, u32 address of the tail.
+ * way), u32 address of the page it has come to (0 when there is none for it) and at last of its
+ * tail, i32 depth of the directory above that, u32 address of the key, u32 length of the key.
  */
 const items: usize = memory.data(32 * 32, 16);
 const NEXT: usize = 8;
 const PAGE: usize = 16;
 const ABOVE: usize = 20;
 const KEY: usize = 24;
-const TAIL: usize = 28;
+const LENGTH: usize = 28;
 
 /** Why fewer keys than wanted were located. */
 let failure: i32 = 0;
@@ -45,7 +46,7 @@ function itemAt(index: u32): usize {
   return items + ((<usize>index) << 5);
 }
 
-/** Looks up `count` keys that stand in `input` as u16 length, bytes; rows as from a scan. */
+/** Looks up `count` keys; see getMany in assembly/index.ts. */
 export function hashGetMany(
   tree: usize,
   at: u64,
@@ -57,18 +58,19 @@ export function hashGetMany(
   const root = rootAt(tree, at);
   const owner = treeId(tree);
   const most = min(count, ROWS_MAX);
-  let key = input;
+  let key = input + KEYS_OF_MANY;
   beginRows();
   for (let from: u32 = 0; from < most; from += GROUP) {
     const wanted = min(GROUP, most - from);
     for (let index: u32 = 0; index < wanted; index++) {
-      begin(itemAt(index), root, key);
-      key += 2 + load<u16>(key);
+      const keyLength: u32 = load<u16>(input + ((<usize>(from + index)) << 1));
+      setKey(itemAt(index), root, key, keyLength);
+      key += keyLength;
     }
     const found = locate(owner, wanted);
     if (found == 0) return from > 0 ? endRows(true) : failure;
     for (let index: u32 = 0; index < found; index++) {
-      const tail = load<u32>(itemAt(index), TAIL);
+      const tail = load<u32>(itemAt(index), PAGE);
       if (tail == 0 || isExpired(tail, now)) pushMarker(ROW_ABSENT, 0);
       else if (!pushRow(0, tail, columns)) return endRows(true);
     }
@@ -77,12 +79,13 @@ export function hashGetMany(
   return endRows(most < count);
 }
 
-function begin(item: usize, root: u64, key: usize): void {
-  store<u64>(item, hashBytes(key + 2, load<u16>(key)));
+function setKey(item: usize, root: u64, key: usize, keyLength: u32): void {
+  store<u64>(item, hashBytes(key, keyLength));
   store<u64>(item, root, NEXT);
   store<u32>(item, 0, PAGE);
   store<i32>(item, ABOVE_ROOT, ABOVE);
   store<u32>(item, key, KEY);
+  store<u32>(item, keyLength, LENGTH);
 }
 
 /**
@@ -90,6 +93,15 @@ function begin(item: usize, root: u64, key: usize): void {
  * `count` when a page is missing or damaged, and `failure` tells which of the two.
  */
 function locate(owner: u32, count: u32): u32 {
+  const left = toBuckets(owner, count);
+  for (let index: u32 = 0; index < left; index++) {
+    if (!findTail(itemAt(index))) return index;
+  }
+  return left;
+}
+
+/** Takes the keys of the group to their buckets; how many could go there. */
+function toBuckets(owner: u32, count: u32): u32 {
   let left = count;
   let onTheirWay = true;
   while (onTheirWay && left > 0) {
@@ -106,10 +118,16 @@ function locate(owner: u32, count: u32): u32 {
     const page = load<u32>(itemAt(index), PAGE);
     if (page != 0) touchRecord(page, tagOf(load<u64>(itemAt(index))));
   }
-  for (let index: u32 = 0; index < left; index++) {
-    if (!findTail(itemAt(index))) return index;
-  }
   return left;
+}
+
+/** Begins to fetch the buckets that the first `count` keys set by `setBucketKey` belong to. */
+export function touchBuckets(tree: usize, count: u32): void {
+  toBuckets(treeId(tree), count);
+}
+/** Makes a key the one at `index` of the group that `touchBuckets` is about. */
+export function setBucketKey(tree: usize, index: u32, key: usize, keyLength: u32): void {
+  setKey(itemAt(index), rootOf(tree), key, keyLength);
 }
 
 /** Takes keys to the pages they go to next; how many could go there. */
@@ -150,9 +168,8 @@ function findTail(item: usize): bool {
   const page = load<u32>(item, PAGE);
   let tail: usize = 0;
   if (page != 0) {
-    const key = load<u32>(item, KEY);
     startChain(page);
-    const found = findKey(key + 2, load<u16>(key), load<u64>(item));
+    const found = findKey(load<u32>(item, KEY), load<u32>(item, LENGTH), load<u64>(item));
     if (found < 0) {
       failure = found;
       return false;
@@ -162,6 +179,6 @@ function findTail(item: usize): bool {
       touched = load<u8>(tail, 64);
     }
   }
-  store<u32>(item, tail, TAIL);
+  store<u32>(item, tail, PAGE);
   return true;
 }

@@ -17,9 +17,9 @@
  * A pin record is 24 bytes: u64 epoch, u32 references, u32 waiting (a list of run, birth).
  */
 import { OUT_OF_MEMORY, TABLE_FULL } from "../errors";
-import { PAGE_BYTES, reserveTable } from "../memory";
+import { PAGE_BODY_BYTES, reserveTable } from "../memory";
 import { birthOf, giveFrame, idOf, markDirty, occupyFrame, takeFrame } from "./frame";
-import { formatPage } from "./header";
+import { entriesEndOf, formatPage, heapStartOf } from "./header";
 import { freeList, lastFirst, lastSecond, popPair, pushPair } from "./list";
 import {
   firstOf,
@@ -87,10 +87,22 @@ export function writable(page: usize): usize {
     return page;
   }
   const copy = takeFrame();
-  memory.copy(copy, page, PAGE_BYTES);
+  copyContent(copy, page);
   adopt(copy, takeSlot());
   superseded = pushPair(superseded, idOf(page), birth);
   return copy;
+}
+
+/** Copies all but the gap, which is a third of a page as trees fill them. */
+function copyContent(target: usize, page: usize): void {
+  const end = entriesEndOf(page);
+  const start = heapStartOf(page);
+  if (end >= start) {
+    memory.copy(target, page, PAGE_BODY_BYTES);
+    return;
+  }
+  memory.copy(target, page, end);
+  memory.copy(target + start, page + start, PAGE_BODY_BYTES - start);
 }
 
 /** The page leaves its tree. */

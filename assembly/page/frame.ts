@@ -20,7 +20,7 @@ import { PAGE_BYTES, ensureMemory, reserveTable } from "../memory";
 /** Frames that operations keep free, so that what has begun can end: two paths of copies and their
  *  splits, and the lists of what they cut off. */
 export const RESERVE: u32 = 192;
-/** Frames taken from the system in one step. */
+/** Frames to ask for when the system refuses more. */
 const STEP: u32 = 4096;
 
 let frames: usize = 0;
@@ -48,14 +48,20 @@ export function beginFrames(): i32 {
 export function addFrames(count: u32): i32 {
   const room = frameCountMax - frameCount;
   if (room == 0) return TABLE_FULL;
-  const added = min(min(count, STEP), room);
-  const end = frames + ((<usize>(frameCount + added)) << 12);
-  if (ensureMemory(end + 65536) < 0) return OUT_OF_MEMORY;
+  let added = min(count, room);
+  if (extendFrames(added) < 0) {
+    added = min(added, STEP);
+    if (extendFrames(added) < 0) return OUT_OF_MEMORY;
+  }
   for (let index = frameCount + added; index > frameCount; index--) {
     pushFree(frames + ((<usize>(index - 1)) << 12));
   }
   frameCount += added;
   return <i32>added;
+}
+
+function extendFrames(count: u32): i32 {
+  return ensureMemory(frames + ((<usize>(frameCount + count)) << 12) + 65536);
 }
 
 function recordOf(page: usize): usize {

@@ -77,6 +77,18 @@ export function setDepth(page: usize, depth: u32): void {
   store<u8>(page, depth, 24);
 }
 
+/**
+ * Where the entries of a page end, or a little further; from there to `heapStart` is nothing. Of a
+ * page that has no cells all is content, and both are the same.
+ */
+export function entriesEndOf(page: usize): u32 {
+  const kind = kindOf(page);
+  const count = countOf(page);
+  if (kind == KIND_LEAF || kind == KIND_BRANCH) return HEADER_BYTES + (count << 3);
+  if (kind == KIND_BUCKET) return HEADER_BYTES + (((count + 15) >>> 4) << 6);
+  return heapStartOf(page);
+}
+
 /** Kind, level and tree of a page as one number, to compare all three at once. */
 export function signatureOf(page: usize): u64 {
   return load<u64>(page) & 0xffff_ffff_0000_ffff;

@@ -17,6 +17,8 @@ import { loadId } from "./header";
 import { RECORD_EXPIRES } from "./slotted";
 
 export const ROWS_MAX: u32 = 4096;
+/** INPUT of look-ups of many keys: a u16 for the length of each, from here on the keys. */
+export const KEYS_OF_MANY: usize = 8 * 1024;
 export const KEY_ENDS: usize = 0;
 export const VALUE_ENDS: usize = 16 * 1024;
 export const FLAGS: usize = 32 * 1024;

@@ -150,8 +150,9 @@ function* rewriteValue(
   }
   let seq = 0;
   const effects = new EffectBuffer({ keyBytesMax: keyBytesMax + 16 });
-  yield* engine.readSteps(tree, key, "newest", 0, (memory, at, length, changed, expiresAt) => {
-    seq = changed;
+  yield* engine.readSteps(tree, key, "newest", 0, (memory, at, length, record) => {
+    seq = record.seq;
+    const { expiresAt } = record;
     const value = memory.subarray(at, at + length);
     effects.put(tree, key, value, expiresAt === 0 ? undefined : expiresAt);
   });

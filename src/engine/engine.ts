@@ -2,7 +2,7 @@
  * The engine: durable trees of bytes over a storage. It knows nothing of keyspaces, codecs or TTL
  * policy; the layers above give trees a meaning through their descriptors.
  */
-import type { Core } from "../../bindings/core.ts";
+import type { Core, PackedKeys } from "../../bindings/core.ts";
 import { recordFlags, status } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
 import type { Awaitable, Claim, Storage } from "../storage/port.ts";
@@ -10,7 +10,7 @@ import type { Applier } from "./applier.ts";
 import { backup } from "./backup.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { compact } from "./compaction.ts";
-import type { Decode } from "./decode.ts";
+import type { Decode, DecodeRecord } from "./decode.ts";
 import { type ImageKeeper, Images } from "./images.ts";
 import type { EffectBuffer } from "./log/effect-buffer.ts";
 import { LogWriter } from "./log/writer.ts";
@@ -32,7 +32,7 @@ import {
   type Published,
   type Receipt,
 } from "./pipeline.ts";
-import { keyBytesMax, type PackedKeys, type Range, Reader } from "./reader.ts";
+import { keyBytesMax, type Range, Reader } from "./reader.ts";
 import { type Recovered, random64 } from "./recovery.ts";
 import type { Columns, Rows } from "./rows.ts";
 import { type Snapshot, Snapshots } from "./snapshots.ts";
@@ -252,14 +252,14 @@ export class Engine {
     key: Uint8Array | string,
     at: At,
     now: number,
-    decode: Decode<T>,
+    decode: DecodeRecord<T>,
   ): Awaitable<T | undefined> {
     const epoch = this.#epochOf(at);
     const core = this.core;
     const keyLength = core.writeKey(key, 0, keyBytesMax + internalKeyBytes);
-    const flags = core.exports.get(tree, epoch, keyLength, now);
+    const flags = core.exports.getCopied(tree, epoch, keyLength, now);
     if (flags >= 0 && (flags & recordFlags.overflow) === 0) {
-      return decode(core.bytes, core.valueAddress, core.valueBytes, core.seq, core.expiresAt);
+      return decode(core.bytes, core.valueAddress, core.valueBytes, core);
     }
     if (flags === status.notFound) return undefined;
     const steps = this.#pinned(epoch, this.#reader.read(tree, key, epoch, now, decode));
@@ -271,14 +271,14 @@ export class Engine {
     key: Uint8Array | string,
     at: At,
     now: number,
-    decode: Decode<T>,
+    decode: DecodeRecord<T>,
   ): T | undefined {
     const epoch = this.#epochOf(at);
     const core = this.core;
     const keyLength = core.writeKey(key, 0, keyBytesMax + internalKeyBytes);
-    const flags = core.exports.get(tree, epoch, keyLength, now);
+    const flags = core.exports.getCopied(tree, epoch, keyLength, now);
     if (flags >= 0 && (flags & recordFlags.overflow) === 0) {
-      return decode(core.bytes, core.valueAddress, core.valueBytes, core.seq, core.expiresAt);
+      return decode(core.bytes, core.valueAddress, core.valueBytes, core);
     }
     if (flags === status.notFound) return undefined;
     return runSync(this.#pinned(epoch, this.#reader.read(tree, key, epoch, now, decode)));
@@ -289,7 +289,7 @@ export class Engine {
     key: Uint8Array | string,
     at: At,
     now: number,
-    decode: Decode<T>,
+    decode: DecodeRecord<T>,
   ): Steps<T | undefined> {
     const epoch = this.#epochOf(at);
     return yield* this.#pinned(epoch, this.#reader.read(tree, key, epoch, now, decode));
@@ -310,6 +310,17 @@ export class Engine {
   *findSteps(tree: number, keys: PackedKeys, at: At, isPresent: boolean): Steps<number> {
     const epoch = this.#epochOf(at);
     return yield* this.#pinned(epoch, this.#reader.find(tree, keys, epoch, isPresent));
+  }
+
+  /** The seqs of the records' last changes; undefined where there is no record. */
+  *readSeqsSteps(
+    tree: number,
+    keys: readonly (Uint8Array | string)[],
+    at: At,
+    now: number,
+  ): Steps<(number | undefined)[]> {
+    const epoch = this.#epochOf(at);
+    return yield* this.#pinned(epoch, this.#reader.readSeqs(tree, keys, epoch, now));
   }
 
   /** One batch of rows; see {@link Rows}. */

@@ -1,4 +1,5 @@
-export type { Decode } from "./decode.ts";
+export type { PackedKeys } from "../../bindings/core.ts";
+export type { Decode, DecodeRecord } from "./decode.ts";
 export { type At, Engine } from "./engine.ts";
 export { nextTurn } from "./event-loop.ts";
 export type { CatalogueImage, ImageKeeper, ImageNote } from "./images.ts";
@@ -15,7 +16,7 @@ export type {
   Timers,
 } from "./options.ts";
 export type { CommitOptions, Decide, Finality, Receipt, Turn } from "./pipeline.ts";
-export { keyBytesMax, type PackedKeys, type Range, valueBytesMax } from "./reader.ts";
+export { keyBytesMax, type Range, valueBytesMax } from "./reader.ts";
 export type { Columns, Rows } from "./rows.ts";
 export type { Snapshot } from "./snapshots.ts";
 export { runAsync, runSync, type Steps, wait } from "./steps.ts";

@@ -34,6 +34,9 @@ export interface PagerIdentity {
   readonly random64: () => bigint;
 }
 
+/** 16 MiB. */
+const framesAtOnce = 4096;
+
 export class Pager {
   readonly core: Core;
   readonly blobs: Map<number, Blob> = new Map();
@@ -156,7 +159,9 @@ export class Pager {
   *makeRoom(): Steps<void> {
     const { core } = this;
     const wanted = this.#reserve + headroom;
-    if (core.addFrames(4096) > 0 && core.exports.freeFrames() >= this.#reserve) return;
+    // Twice as many each time: V8 collects garbage, all of it, whenever linear memory grows.
+    const more = Math.max(framesAtOnce, core.exports.frameCount());
+    if (core.addFrames(more) > 0 && core.exports.freeFrames() >= this.#reserve) return;
     while (core.exports.freeFrames() < wanted) {
       const evicted = core.exports.evictClean(wanted - core.exports.freeFrames());
       if (core.exports.freeFrames() >= wanted) return;

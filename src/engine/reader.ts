@@ -2,7 +2,7 @@
  * Reads: one record, many, a range. Every read names the epoch it sees; the caller has it pinned,
  * or reads the published one and is done in this turn.
  */
-import type { Core } from "../../bindings/core.ts";
+import type { Core, PackedKeys } from "../../bindings/core.ts";
 import {
   columns,
   recordFlags,
@@ -11,7 +11,7 @@ import {
   scanFlags,
   status,
 } from "../../bindings/status.ts";
-import type { Decode } from "./decode.ts";
+import type { Decode, DecodeRecord } from "./decode.ts";
 import type { Pager } from "./pager.ts";
 import { type Columns, Rows } from "./rows.ts";
 import type { Steps } from "./steps.ts";
@@ -29,14 +29,6 @@ export interface Range {
   readonly high?: Uint8Array | string;
   readonly highInclusive?: boolean;
   readonly reverse?: boolean;
-}
-
-/** Keys in the form in which the core looks them up: u16 length and bytes, one behind the other. */
-export interface PackedKeys {
-  readonly count: number;
-  readonly bytes: Uint8Array;
-  /** Where a key with its length begins; for `count` the end of all. */
-  start(index: number): number;
 }
 
 /** Overflow pages read per call: as many as fit into the output area. */
@@ -64,7 +56,7 @@ export class Reader {
     key: Uint8Array | string,
     epoch: number,
     now: number,
-    decode: Decode<T>,
+    decode: DecodeRecord<T>,
   ): Steps<T | undefined> {
     const core = this.#core;
     for (;;) {
@@ -75,13 +67,14 @@ export class Reader {
         yield* this.#resolve(flags, tree);
         continue;
       }
-      const { valueAddress, valueBytes, seq, expiresAt } = core;
+      const { valueAddress, valueBytes } = core;
       if ((flags & recordFlags.overflow) === 0) {
-        return decode(core.bytes, valueAddress, valueBytes, seq, expiresAt);
+        return decode(core.bytes, valueAddress, valueBytes, core);
       }
+      const record = { seq: core.seq, expiresAt: core.expiresAt };
       const descriptor = core.bytes.slice(valueAddress, valueAddress + valueBytes);
       const value = yield* this.readLarge(descriptor);
-      return decode(value, 0, value.length, seq, expiresAt);
+      return decode(value, 0, value.length, record);
     }
   }
 
@@ -144,23 +137,71 @@ export class Reader {
   ): Steps<(T | undefined)[]> {
     const core = this.#core;
     const found: (T | undefined)[] = new Array(keys.length);
-    let at = 0;
-    while (at < keys.length) {
-      const count = this.#writeKeys(keys, at);
-      const wanted = scanFlags.values | scanFlags.meta;
-      const rows = core.exports.getMany(tree, epoch, count, now, wanted);
+    let done = 0;
+    while (done < keys.length) {
+      const count = core.writeKeys(keys, done);
+      const rows = core.exports.getMany(tree, epoch, count, now, scanFlags.values);
       if (rows < 0) {
         yield* this.#resolve(rows, tree);
         continue;
       }
-      if (rows === 0) continue;
-      const batch = new Rows(core, rows, manyColumns, false);
-      for (let row = 0; row < rows; row++) {
-        if (!batch.has(row)) continue;
-        if (batch.isLarge(row)) batch.setLarge(row, yield* this.readLarge(batch.value(row)));
-        found[at + row] = batch.decode(row, decode);
+      const large = this.#decodeMany(rows, done, found, decode);
+      for (const { at, descriptor } of large) {
+        const value = yield* this.readLarge(descriptor);
+        found[at] = decode(value, 0, value.length);
       }
-      at += rows;
+      done += rows;
+    }
+    return found;
+  }
+
+  /** Fills `found` from `done` on with the rows in the output area; answers those yet to be read. */
+  #decodeMany<T>(
+    rows: number,
+    done: number,
+    found: (T | undefined)[],
+    decode: Decode<T>,
+  ): { readonly at: number; readonly descriptor: Uint8Array }[] {
+    const { output, valueEnds, valueColumnBytes } = this.#core;
+    const large: { at: number; descriptor: Uint8Array }[] = [];
+    // One copy for all values: nothing of a row is touched again until somebody looks at it.
+    const values = output.slice(columns.values, columns.values + valueColumnBytes);
+    let from = 0;
+    for (let row = 0; row < rows; row++) {
+      const end = valueEnds[row];
+      const flags = output[columns.flags + row];
+      if (flags !== rowAbsent) {
+        if ((flags & recordFlags.overflow) === 0) {
+          found[done + row] = decode(values, from, end - from);
+        } else large.push({ at: done + row, descriptor: values.subarray(from, end) });
+      }
+      from = end;
+    }
+    return large;
+  }
+
+  /** The seqs of the records' last changes; undefined where there is no record. */
+  *readSeqs(
+    tree: number,
+    keys: readonly (Uint8Array | string)[],
+    epoch: number,
+    now: number,
+  ): Steps<(number | undefined)[]> {
+    const core = this.#core;
+    const found: (number | undefined)[] = new Array(keys.length);
+    let done = 0;
+    while (done < keys.length) {
+      const count = core.writeKeys(keys, done);
+      const rows = core.exports.getMany(tree, epoch, count, now, scanFlags.meta);
+      if (rows < 0) {
+        yield* this.#resolve(rows, tree);
+        continue;
+      }
+      const seqs = core.columnF64(columns.seqs, rows);
+      for (let row = 0; row < rows; row++) {
+        if (core.output[columns.flags + row] !== rowAbsent) found[done + row] = seqs[row];
+      }
+      done += rows;
     }
     return found;
   }
@@ -171,46 +212,20 @@ export class Reader {
    */
   *find(tree: number, keys: PackedKeys, epoch: number, isPresent: boolean): Steps<number> {
     const core = this.#core;
-    let at = 0;
-    while (at < keys.count) {
-      const from = keys.start(at);
-      let end = at + 1;
-      while (
-        end < keys.count &&
-        end - at < rowsMax &&
-        keys.start(end + 1) - from <= core.inputBytesMax
-      ) {
-        end++;
-      }
-      core.input.set(keys.bytes.subarray(from, keys.start(end)));
-      const rows = core.exports.getMany(tree, epoch, end - at, 0, 0);
+    let done = 0;
+    while (done < keys.count) {
+      const count = core.writePackedKeys(keys, done);
+      const rows = core.exports.getMany(tree, epoch, count, 0, 0);
       if (rows < 0) {
         yield* this.#resolve(rows, tree);
         continue;
       }
       for (let row = 0; row < rows; row++) {
-        if ((core.output[columns.flags + row] !== rowAbsent) === isPresent) return at + row;
+        if ((core.output[columns.flags + row] !== rowAbsent) === isPresent) return done + row;
       }
-      at += rows;
+      done += rows;
     }
     return -1;
-  }
-
-  /** Writes keys from `from` on into the input area, as many as fit; how many. */
-  #writeKeys(keys: readonly (Uint8Array | string)[], from: number): number {
-    const core = this.#core;
-    const end = core.inputBytesMax - coreKeyLimit * 3 - 2;
-    const most = Math.min(keys.length - from, rowsMax);
-    let at = 0;
-    let count = 0;
-    while (count < most && at < end) {
-      const length = core.writeKey(keys[from + count], at + 2, coreKeyLimit);
-      core.input[at] = length & 255;
-      core.input[at + 1] = length >> 8;
-      at += 2 + length;
-      count++;
-    }
-    return count;
   }
 
   /** One batch of a range: up to `limit` rows, fewer when the columns are full. */
@@ -268,6 +283,5 @@ export class Reader {
   }
 }
 
-const manyColumns: Columns = { keys: false, values: true, meta: true };
 /** The core's own limit; the API's is checked where keys come in. */
 const coreKeyLimit = 1040;

@@ -3,7 +3,7 @@
  * column would cost more than all the copying: 5.1 instead of 1.5 microseconds for 100 rows.
  */
 import type { Core } from "../../bindings/core.ts";
-import { columns, recordFlags, rowAbsent, rowSkipped } from "../../bindings/status.ts";
+import { columns, recordFlags, rowSkipped } from "../../bindings/status.ts";
 import type { Decode } from "./decode.ts";
 
 // A key may begin with U+FEFF, which is no byte order mark there.
@@ -93,23 +93,16 @@ export class Rows {
   }
 
   /**
-   * Hands a value to a decoder without a view of its own. Needs the `values` and `meta` columns.
-   * The memory belongs to the rows alone and may be kept.
+   * Hands a value to a decoder without a view of its own. The memory belongs to the rows alone and
+   * may be kept.
    */
   decode<T>(row: number, decode: Decode<T>): T {
     const large = this.#large?.get(row);
-    const seq = this.#seqs[row];
-    const expiresAt = this.#expires[row];
-    if (large !== undefined) return decode(large, 0, large.length, seq, expiresAt);
+    if (large !== undefined) return decode(large, 0, large.length);
     const from = row === 0 ? 0 : this.#valueEnds[row - 1];
-    const bytes = this.#valueEnds[row] - from;
-    return decode(this.#bytes, this.#valuesAt + from, bytes, seq, expiresAt);
+    return decode(this.#bytes, this.#valuesAt + from, this.#valueEnds[row] - from);
   }
 
-  /** False for a row of `readMany` whose key has no record. */
-  has(row: number): boolean {
-    return this.#bytes[this.#flagsAt + row] !== rowAbsent;
-  }
   seq(row: number): number {
     return this.#seqs[row];
   }

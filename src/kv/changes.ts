@@ -1,5 +1,5 @@
 /** Writes that depend on what is there, decided at their commit's turn. */
-import type { Decide, Decode, EffectBuffer, Steps, Turn } from "../engine/index.ts";
+import type { Decide, DecodeRecord, EffectBuffer, Steps, Turn } from "../engine/index.ts";
 import { type Key, ownedKey, TreeRows } from "../transaction/index.ts";
 import { isThere, type KeyspaceCore } from "./keyspace-core.ts";
 
@@ -10,7 +10,7 @@ interface StoredRecord {
   readonly expiresAt: number;
 }
 
-const copyRecord: Decode<StoredRecord> = (memory, at, length, _seq, expiresAt) => ({
+const copyRecord: DecodeRecord<StoredRecord> = (memory, at, length, { expiresAt }) => ({
   bytes: memory.slice(at, at + length),
   expiresAt,
 });

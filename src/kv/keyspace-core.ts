@@ -1,4 +1,4 @@
-import type { Decode, EffectBuffer, Finality, Receipt } from "../engine/index.ts";
+import type { DecodeRecord, EffectBuffer, Finality, Receipt } from "../engine/index.ts";
 import {
   checkExpiresAt,
   checkTtl,
@@ -52,8 +52,9 @@ export function checkWriteOptions(
 }
 
 /** When a record expires, Unix milliseconds; 0 for never. */
-export const expiresAtOf: Decode<number> = (_memory, _at, _length, _seq, expiresAt) => expiresAt;
-export const isThere: Decode<true> = () => true;
+export const expiresAtOf: DecodeRecord<number> = (_memory, _at, _length, record) =>
+  record.expiresAt;
+export const isThere: DecodeRecord<true> = () => true;
 
 /** What a keyspace, its iterators and transactions over it work with. */
 export class KeyspaceCore<K extends Key, V> {

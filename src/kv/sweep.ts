@@ -1,5 +1,5 @@
 /** Deletes expired records, reading only what is due. */
-import type { Decode, EffectBuffer, LongOptions, Steps, Turn } from "../engine/index.ts";
+import type { DecodeRecord, EffectBuffer, LongOptions, Steps, Turn } from "../engine/index.ts";
 import {
   decodeHint,
   dueBefore,
@@ -22,7 +22,7 @@ const hintsPerCommit = 512;
 const sweepOptionNames: ReadonlySet<string> = new Set(["signal", "onProgress", "limit"]);
 const columns = { keys: true, values: false, meta: false } as const;
 
-const expiresAtOf: Decode<number> = (_memory, _at, _length, _seq, expiresAt) => expiresAt;
+const expiresAtOf: DecodeRecord<number> = (_memory, _at, _length, record) => record.expiresAt;
 
 /** Deletes what has expired, in all keyspaces: how many records. */
 export async function sweep(context: Context, options: SweepOptions): Promise<number> {

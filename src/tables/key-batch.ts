@@ -1,9 +1,4 @@
-/**
- * Keys of a batch in one buffer, in the form in which the core looks them up, each of them once:
- *
- *     u16   length, little-endian
- *     ..    the key
- */
+/** Keys of a batch, one behind the other in one buffer, each of them once. */
 import type { PackedKeys } from "../engine/index.ts";
 
 const slotsPerKey = 2;
@@ -11,7 +6,7 @@ const slotsPerKey = 2;
 export class KeyBatch implements PackedKeys {
   #bytes: Uint8Array = new Uint8Array(1_024);
   #length = 0;
-  /** Where each key's length is, and behind the last one the end. */
+  /** Where each key begins, and behind the last one the end. */
   #starts: Int32Array = new Int32Array(65);
   #count = 0;
   /** A hash table of numbers of keys, counted from 1; a power of two long. */
@@ -21,18 +16,18 @@ export class KeyBatch implements PackedKeys {
     return this.#count;
   }
 
-  /** All keys with their lengths. Good until the next `add`. */
+  /** All keys. Good until the next `add`. */
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** Where a key begins in `bytes`, length and all; for `count` the end. */
+  /** Where a key begins in `bytes`; for `count` the end. */
   start(index: number): number {
     return this.#starts[index];
   }
 
   key(index: number): Uint8Array {
-    return this.#bytes.slice(this.#starts[index] + 2, this.#starts[index + 1]);
+    return this.#bytes.slice(this.#starts[index], this.#starts[index + 1]);
   }
 
   /** Adds a copy of the key; false when it is there already. */
@@ -51,16 +46,14 @@ export class KeyBatch implements PackedKeys {
 
   #append(key: Uint8Array): void {
     const from = this.#length;
-    const end = from + 2 + key.length;
+    const end = from + key.length;
     if (end > this.#bytes.length) {
       const grown = new Uint8Array(Math.max(end, this.#bytes.length * 2));
       grown.set(this.#bytes);
       this.#bytes = grown;
     }
     const bytes = this.#bytes;
-    bytes[from] = key.length & 255;
-    bytes[from + 1] = key.length >> 8;
-    for (let index = 0; index < key.length; index++) bytes[from + 2 + index] = key[index];
+    for (let index = 0; index < key.length; index++) bytes[from + index] = key[index];
     this.#length = end;
     this.#count++;
     if (this.#count === this.#starts.length) {
@@ -72,7 +65,7 @@ export class KeyBatch implements PackedKeys {
   }
 
   #equals(index: number, key: Uint8Array): boolean {
-    const from = this.#starts[index] + 2;
+    const from = this.#starts[index];
     if (this.#starts[index + 1] - from !== key.length) return false;
     const bytes = this.#bytes;
     for (let at = 0; at < key.length; at++) if (bytes[from + at] !== key[at]) return false;
@@ -83,7 +76,7 @@ export class KeyBatch implements PackedKeys {
     const slots = new Int32Array(this.#slots.length * 4);
     const mask = slots.length - 1;
     for (let index = 0; index < this.#count; index++) {
-      let slot = hash(this.#bytes, this.#starts[index] + 2, this.#starts[index + 1]) & mask;
+      let slot = hash(this.#bytes, this.#starts[index], this.#starts[index + 1]) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = index + 1;
     }

@@ -4,15 +4,13 @@
  * A record is known by its seq, so a delete followed by an equal put counts as a change. A range is
  * read again in both states side by side; only the part that was really read is compared.
  */
-import type { Decode, Engine, Range, Rows, Snapshot, Steps } from "../engine/index.ts";
+import type { Engine, Range, Rows, Snapshot, Steps } from "../engine/index.ts";
 import { compareBytes, type Key, mapKey, ownedKey } from "./key.ts";
 import { type At, type RowBatch, type RowSource, TreeRows } from "./rows.ts";
 import type { Tree } from "./tree.ts";
 
 const rowsPerBatch = 1_024;
 const seqsOnly = { values: false, meta: true } as const;
-
-const seqOf: Decode<number> = (_memory, _at, _length, seq) => seq;
 
 /** The seqs of the records' last changes; undefined where there is none, or none at `now`. */
 export function readSeqs(
@@ -22,7 +20,7 @@ export function readSeqs(
   at: At,
   now: number,
 ): Steps<(number | undefined)[]> {
-  return engine.readManySteps(tree.id, keys, at, now, seqOf);
+  return engine.readSeqsSteps(tree.id, keys, at, now);
 }
 
 export class ReadSet {

@@ -196,7 +196,7 @@ class KeptRows implements RowBatch {
 
   decode<T>(index: number, decode: Decode<T>): T {
     const value = this.#values[index];
-    return decode(value, 0, value.length, 0, 0);
+    return decode(value, 0, value.length);
   }
 }
 

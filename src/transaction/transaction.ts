@@ -6,7 +6,14 @@
  * `conflict` when that touched what this one writes (or, serializable, what it has read). Within a
  * commit (`at: "newest"`) nobody can come between, and there is nothing to compare.
  */
-import type { Decode, EffectBuffer, Engine, Range, Snapshot, Steps } from "../engine/index.ts";
+import type {
+  DecodeRecord,
+  EffectBuffer,
+  Engine,
+  Range,
+  Snapshot,
+  Steps,
+} from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { ExpiryTree } from "./expiry.ts";
 import type { Key } from "./key.ts";
@@ -85,7 +92,7 @@ export class Attempt {
   *read<T>(
     tree: Tree,
     key: Key,
-    decode: Decode<T>,
+    decode: DecodeRecord<T>,
     isChecked: boolean = false,
   ): Steps<T | undefined> {
     this.requireOpen();
@@ -101,9 +108,9 @@ export class Attempt {
       key,
       this.#at,
       this.time,
-      (memory, at, length, seq, expiresAt) => {
-        found = seq;
-        return decode(memory, at, length, seq, expiresAt);
+      (memory, at, length, record) => {
+        found = record.seq;
+        return decode(memory, at, length, record);
       },
     );
     reads.addPoint(tree, key, found);
@@ -114,16 +121,16 @@ export class Attempt {
    * Reads a record of another tree in the same state: one that never changes while the record that
    * leads to it, read before, stays as it is.
    */
-  *readBeside<T>(tree: number, key: Key, decode: Decode<T>): Steps<T | undefined> {
+  *readBeside<T>(tree: number, key: Key, decode: DecodeRecord<T>): Steps<T | undefined> {
     this.requireOpen();
     return yield* this.#engine.readSteps(tree, key, this.#at, this.time, decode);
   }
 
-  #readStaged<T>(staged: Staged, decode: Decode<T>): T | undefined {
+  #readStaged<T>(staged: Staged, decode: DecodeRecord<T>): T | undefined {
     if (staged.value === undefined) return undefined;
     const expiresAt = expiryOf(staged.lifetime, this.time);
     if (isExpired(expiresAt, this.time)) return undefined;
-    return decode(staged.value, 0, staged.value.length, 0, expiresAt);
+    return decode(staged.value, 0, staged.value.length, { seq: 0, expiresAt });
   }
 
   /** Rows of the state under what is staged now. `isChecked` as in `read`. */

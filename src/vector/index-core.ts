@@ -195,7 +195,7 @@ export class IndexCore {
       const low = Math.floor((view.next * index) / samples);
       const queries: Float32Array[] = [];
       yield* this.trees.rowsFrom(low, view.next, view.at, 1, (_label, memory, at, length) => {
-        queries.push(this.trees.decoder.vector(memory, at, length, 0, 0));
+        queries.push(this.trees.decoder.vector(memory, at, length));
       });
       for (const query of queries) {
         const truth = yield* this.search(query, { ...request, exact: true }, view);

@@ -106,7 +106,7 @@ export class MatchFinder {
         rowsPerBatch,
         (label, memory, at, length) => {
           rowsRead++;
-          const metadata = this.#trees.decoder.metadata(memory, at, length, 0, 0);
+          const metadata = this.#trees.decoder.metadata(memory, at, length);
           if (passes(node, metadata)) found.add(label);
         },
       );
@@ -127,7 +127,7 @@ export class MatchFinder {
     for (const batch of batches(labels.labels(), rowsPerBatch)) {
       const keys = batch.map(labelKey);
       const passed = yield* engine.readManySteps(ids.rows, keys, view.at, 0, (memory, at, length) =>
-        passes(node, decoder.metadata(memory, at, length, 0, 0)),
+        passes(node, decoder.metadata(memory, at, length)),
       );
       for (const [index, isIn] of passed.entries()) if (isIn) found.add(batch[index]);
       rowsRead += batch.length;

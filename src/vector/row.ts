@@ -68,14 +68,14 @@ export class RowDecoder {
   }
 
   readonly whole: Decode<Row> = (memory, at, length) => ({
-    ...this.head(memory, at, length, 0, 0),
-    vector: this.vector(memory, at, length, 0, 0),
+    ...this.head(memory, at, length),
+    vector: this.vector(memory, at, length),
   });
 
   readonly head: Decode<RowHead> = (memory, at) => {
     const idAt = at + headBytes + this.#vectorBytes;
     const idBytes = memory[at] + memory[at + 1] * 256;
-    return { id: memory.slice(idAt, idAt + idBytes), metadata: this.metadata(memory, at, 0, 0, 0) };
+    return { id: memory.slice(idAt, idAt + idBytes), metadata: this.metadata(memory, at, 0) };
   };
 
   readonly metadata: Decode<unknown> = (memory, at) => {

@@ -79,7 +79,7 @@ export class TransactionVectors<Meta, I extends Id> {
     );
     if (found === undefined) return undefined;
     let row: Row | undefined;
-    if (found.length > labelBytes) row = trees.decoder.whole(found, 0, found.length, 0, 0);
+    if (found.length > labelBytes) row = trees.decoder.whole(found, 0, found.length);
     else {
       const label = new DataView(found.buffer).getUint32(0, true);
       row = yield* this.#attempt.readBeside(trees.ids.rows, labelKey(label), trees.decoder.whole);

@@ -104,7 +104,7 @@ export class VectorTrees {
     const key = labelKey(label);
     effects.put(this.ids.rows, key, row);
     if (this.#paths.length === 0) return;
-    const metadata = this.decoder.metadata(row, 0, row.length, 0, 0);
+    const metadata = this.decoder.metadata(row, 0, row.length);
     for (const [path, tree] of this.#paths) {
       for (const entry of entriesOf(metadata, path)) effects.put(tree, join(entry, key), noBytes);
     }
@@ -141,8 +141,8 @@ export class VectorTrees {
     const rows = yield* this.engine.scanSteps(this.ids.rows, range, at, 0, limit, everything);
     for (let row = 0; row < rows.count; row++) {
       const label = labelOfKey(rows.key(row));
-      const take: Decode<void> = (memory, from, length, seq) =>
-        each(label, memory, from, length, seq);
+      const seq = rows.seq(row);
+      const take: Decode<void> = (memory, from, length) => each(label, memory, from, length, seq);
       rows.decode(row, take);
     }
     return rows.resume === undefined ? high : labelOfKey(rows.resume) + 1;

@@ -374,13 +374,13 @@ export class Store {
       let written = 0;
       let asked = 0;
       const rows = this.retry(() => {
-        written = 0;
+        written = 8192;
         asked = 0;
         for (const key of keys.slice(from, from + 4096)) {
-          if (written + 2 + key.length > 200_000) break;
-          this.view.setUint16(this.input + written, key.length, true);
-          this.bytes.set(key, this.input + written + 2);
-          written += 2 + key.length;
+          if (written + key.length > 200_000) break;
+          this.view.setUint16(this.input + asked * 2, key.length, true);
+          this.bytes.set(key, this.input + written);
+          written += key.length;
           asked++;
         }
         return this.core.getMany(tree, at, asked, now, scanFlags.values | scanFlags.meta);

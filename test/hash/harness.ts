@@ -299,11 +299,12 @@ export class Store {
 
   /** One call for a batch: how many of the keys it got through, or a code. */
   lookUpMany(keys: readonly Uint8Array[], at = 0, now = 0): number {
-    let place = this.core.inputAddress();
-    for (const key of keys) {
-      this.bytes().set([key.length % 256, key.length >> 8], place);
-      this.bytes().set(key, place + 2);
-      place += 2 + key.length;
+    const input = this.core.inputAddress();
+    let place = input + 8192;
+    for (const [index, key] of keys.slice(0, 4096).entries()) {
+      this.bytes().set([key.length % 256, key.length >> 8], input + index * 2);
+      this.bytes().set(key, place);
+      place += key.length;
     }
     return this.core.getManyRecords(this.tree, at, keys.length, now, SCAN_COLUMNS);
   }

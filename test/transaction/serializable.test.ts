@@ -114,7 +114,7 @@ async function runAll(
         `own ${index}`,
         undefined,
         0,
-        (_memory, _at, _length, at) => at,
+        (_memory, _at, _length, record) => record.seq,
       );
       done.set(seq ?? 0, { steps, found });
     }),
