@@ -1,10 +1,9 @@
 /** Crashes every story at every call, and judges what is left, until there is no budget left. */
-import type { Storage } from "../../../src/storage/port.ts";
 import { Random } from "../../storage/random.ts";
 import { failuresShownMax, type PartFailure } from "../part.ts";
 import type { Disk } from "../simulator/disk.ts";
 import { FaultCounter, type FaultId } from "../simulator/faults.ts";
-import { Instances } from "../simulator/instances.ts";
+import type { Instances } from "../simulator/instances.ts";
 import { adversary, type Personality } from "../simulator/personality.ts";
 import {
   type Choice,
@@ -16,7 +15,7 @@ import {
   tornChoices,
 } from "../simulator/states.ts";
 import { type Depth, type Expectation, Oracle, recordRecovery } from "./oracle.ts";
-import { type Promised, type Recording, record, type Story } from "./recording.ts";
+import { type Mistake, type Promised, type Recording, record, type Story } from "./recording.ts";
 
 export interface ExplorerOptions {
   readonly stories: readonly Story[];
@@ -29,8 +28,7 @@ export interface ExplorerOptions {
   /** Nothing new is begun when this says so. */
   readonly isOver: () => boolean;
   readonly progress?: (states: number) => void;
-  /** Between engine and files: for showing that mistakes are found. */
-  readonly wrap?: (storage: Storage) => Storage;
+  readonly mistake?: Mistake;
 }
 
 /** All moments of one story under one personality, and torn writes that were not tried yet. */
@@ -57,7 +55,7 @@ export class Explorer {
     this.#instances = instances;
     this.#options = options;
     this.#random = new Random(options.seed);
-    this.oracle = new Oracle(instances);
+    this.oracle = new Oracle(instances, options.mistake);
   }
 
   async run(): Promise<void> {
@@ -77,10 +75,10 @@ export class Explorer {
 
   /** O8: told twice, a story makes the same calls. */
   async #record(story: Story, index: number): Promise<Recording> {
-    const { seed, wrap } = this.#options;
+    const { seed, mistake } = this.#options;
     const of = seed * 1000 + index;
-    const recording = await record(story, Instances.fresh, of, wrap);
-    const again = await record(story, Instances.fresh, of, wrap);
+    const recording = await record(story, this.#instances.fresh, of, mistake);
+    const again = await record(story, this.#instances.fresh, of, mistake);
     const differs = recording.trace.findIndex(({ line }, at) => line !== again.trace[at]?.line);
     if (differs >= 0 || again.trace.length !== recording.trace.length) {
       this.#fail(
@@ -225,7 +223,7 @@ export class Explorer {
     where: string,
     entry: number,
   ): Promise<void> {
-    const told = await recordRecovery(disk, expected.recording, seq);
+    const told = await recordRecovery(disk, expected.recording, this.#instances.fresh, seq);
     const recording = { ...expected.recording, states: told.states, least: 0, absentUntil: 0 };
     const floor = expected.isKill ? 0 : expected.durable;
     for (const moment of momentsOf(disk, told.trace, adversary)) {

@@ -9,9 +9,15 @@ import { NodeStorage } from "../../../src/storage/node-fs/index.ts";
 import type { Claim, Storage } from "../../../src/storage/port.ts";
 import { descriptorOf, type State, utf8 } from "../../crash/model.ts";
 import { Random } from "../../storage/random.ts";
-import type { Disk } from "../simulator/disk.ts";
-import { SimulatedFiles } from "../simulator/file-system.ts";
+import { Disk } from "../simulator/disk.ts";
+import { SimulatedFiles, type SimulatedOptions } from "../simulator/file-system.ts";
 import type { Entry } from "../simulator/trace.ts";
+
+/** Something wrong between engine and files, to show that it is found. */
+export interface Mistake {
+  readonly wrap?: (storage: Storage) => Storage;
+  readonly fault?: SimulatedOptions["fault"];
+}
 
 /** Where the database lies. */
 export const path = "/db";
@@ -93,22 +99,21 @@ export class Teller {
   least = 0;
   readonly module: WebAssembly.Module;
   readonly #seed: number;
-  readonly #wrap: (storage: Storage) => Storage;
+  readonly #mistake: Mistake;
   #generation = 0;
   #state = new Map<string, string>();
 
-  constructor(
-    module: WebAssembly.Module,
-    seed: number,
-    wrap: (storage: Storage) => Storage,
-    disk?: Disk,
-  ) {
+  constructor(module: WebAssembly.Module, seed: number, mistake: Mistake) {
     this.module = module;
     this.#seed = seed;
-    this.#wrap = wrap;
+    this.#mistake = mistake;
     this.random = new Random(seed);
     this.options = small;
-    this.files = new SimulatedFiles(disk, { trace: this.trace, random: new Random(seed + 1) });
+    this.files = new SimulatedFiles(new Disk(), {
+      trace: this.trace,
+      random: new Random(seed + 1),
+      ...(mistake.fault === undefined ? {} : { fault: mistake.fault }),
+    });
   }
 
   get seq(): number {
@@ -122,7 +127,8 @@ export class Teller {
   async open(options: EngineOptions = {}): Promise<void> {
     this.options = { ...this.options, ...options };
     const generation = ++this.#generation;
-    const storage = this.#wrap(storageOn(this.files, generation));
+    const wrap = this.#mistake.wrap ?? ((storage: Storage) => storage);
+    const storage = wrap(storageOn(this.files, generation));
     const surroundings = surroundingsOf(this.module, this.#seed * 100 + generation);
     this.engine = await openEngine(storage, this.options, surroundings);
   }
@@ -236,9 +242,9 @@ export async function record(
   story: Story,
   module: WebAssembly.Module,
   seed: number,
-  wrap: (storage: Storage) => Storage = (storage) => storage,
+  mistake: Mistake = {},
 ): Promise<Recording> {
-  const teller = new Teller(module, seed, wrap);
+  const teller = new Teller(module, seed, mistake);
   const begin = teller.files.disk.fork();
   await story.tell(teller);
   await teller.rest();

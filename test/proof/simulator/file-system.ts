@@ -54,7 +54,13 @@ export interface SimulatedOptions {
   /** Delays of callbacks; at once without it. */
   readonly random?: Random;
   /** Asked before each call; `call` counts them from 1. */
-  readonly fault?: (call: number, name: CallName, path: string) => Fault | undefined;
+  readonly fault?: (
+    call: number,
+    name: CallName,
+    path: string,
+    /** Of a sync: `fsync`, not `fdatasync`. */
+    all?: boolean,
+  ) => Fault | undefined;
   /** Order of the names that a folder is listed in. */
   readonly shuffle?: Random;
 }
@@ -257,9 +263,9 @@ export class SimulatedFiles implements FileSystem {
     this.#options.trace?.push({ line, change });
   }
 
-  #take(name: CallName, path: string): Fault | undefined {
+  #take(name: CallName, path: string, all?: boolean): Fault | undefined {
     this.calls++;
-    return this.#options.fault?.(this.calls, name, path);
+    return this.#options.fault?.(this.calls, name, path, all);
   }
 
   #strike(name: CallName, path: string): Fault | undefined {
@@ -270,7 +276,7 @@ export class SimulatedFiles implements FileSystem {
 
   #begin(fd: number, all: boolean): { end: () => void; fault: Fault | undefined } {
     const { path, inode, folder } = this.#file(fd, "sync");
-    const fault = this.#take("sync", path);
+    const fault = this.#take("sync", path, all);
     const sync: Sync = { inode: folder === undefined ? inode : undefined, folder, all };
     const { trace } = this.#options;
     const line = `${all ? "fsync" : "fdatasync"} ${path}`;

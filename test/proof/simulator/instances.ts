@@ -39,7 +39,11 @@ export class Instances {
   readonly #isTouched = new Set<number>();
   #returned = 0;
 
-  constructor() {
+  readonly #replaced: WebAssembly.Exports;
+
+  /** With some functions of the core replaced, for showing that mistakes are found. */
+  constructor(replaced: WebAssembly.Exports = {}) {
+    this.#replaced = replaced;
     const Real = WebAssembly.Instance;
     const take = (): object => this.#take(Real);
     const { module } = this;
@@ -67,8 +71,10 @@ export class Instances {
     this.#out = [];
   }
 
-  /** Instances of the core as it is, from now on made for each. */
-  static readonly fresh: WebAssembly.Module = loadCore();
+  /** Gives an instance that was never used before. */
+  get fresh(): WebAssembly.Module {
+    return Object.keys(this.#replaced).length === 0 ? loadCore() : this.module;
+  }
 
   #take(Real: typeof WebAssembly.Instance): object {
     this.counts.used++;
@@ -86,7 +92,8 @@ export class Instances {
     const names = Object.keys(exports).filter((name) => name.startsWith("global "));
     const globals = names.map((name) => exports[name] as WebAssembly.Global);
     const values = globals.map((global) => global.value as number);
-    return { exports: { ...exports, initialize: () => undefined }, memory, globals, values };
+    const changed = { ...exports, ...this.#replaced, initialize: () => undefined };
+    return { exports: changed, memory, globals, values };
   }
 
   #setBack(kept: Kept, isUnusual: boolean): void {
