@@ -41,6 +41,7 @@ const roots = [
   "src/cli/main.ts",
   "src/storage/no-files.ts",
   "bindings/load.workerd.ts",
+  "bindings/load-vector.workerd.ts",
   "bindings/core-wasm.d.ts",
 ];
 

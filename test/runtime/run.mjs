@@ -91,10 +91,12 @@ async function startWorkerd() {
     bundle: true,
     format: "esm",
     conditions: ["workerd", "worker"],
-    external: ["./core.wasm"],
+    external: ["./core.wasm", "./vector.relaxed.wasm"],
     logLevel: "warning",
   });
-  copyFileSync(join(root, "dist/core.wasm"), join(folder, "core.wasm"));
+  for (const name of ["core.wasm", "vector.relaxed.wasm"]) {
+    copyFileSync(join(root, "dist", name), join(folder, name));
+  }
   copyFileSync(join(here, "workerd.capnp"), join(folder, "workerd.capnp"));
   return start(installed.workerd.command, ["test", join(folder, "workerd.capnp")]);
 }

@@ -10,6 +10,7 @@ const smoke :Workerd.Worker = (
   modules = [
     (name = "worker.js", esModule = embed "worker.js"),
     (name = "core.wasm", wasm = embed "core.wasm"),
+    (name = "vector.relaxed.wasm", wasm = embed "vector.relaxed.wasm"),
   ],
   compatibilityDate = "2026-10-01",
 );

@@ -1,0 +1,258 @@
+/**
+ * Searches. Walks and scans fill the pool by codes; `rank` orders the best of it by exact
+ * distances, where the vectors are kept, and writes the results.
+ */
+import { OPTION_INVALID, OUT_OF_MEMORY } from "./errors";
+import { exactDistance, floatOfDistance, hasExact } from "./exact";
+import {
+  BATCH_MAX,
+  batchAddresses,
+  batchSlots,
+  measureBatch,
+  ordered,
+  queryCode,
+  signedBytes,
+  touchBatch,
+  unordered,
+  usesSignedQuery,
+} from "./kernel";
+import { slotOf } from "./labels";
+import { allocate, release, wordAt } from "./memory";
+import { bornMax, deadCount, entrySlot, nodeCount, slotCount } from "./nodes";
+import {
+  clearPool,
+  distanceOfEntry,
+  entryAt,
+  insertEntry,
+  passing,
+  PASSES,
+  pool,
+  poolSize,
+  reservePool,
+  setEntry,
+  slotOfEntry,
+  sortEntries,
+} from "./pool";
+import { encode, encodeSigned, input, normalise } from "./quantiser";
+import { queuedAt, queuedCount } from "./queue";
+import { labelOf, STATE_FREE, stateOf } from "./record";
+import {
+  codeOf,
+  dimensions,
+  EF_MAX,
+  floatBytes,
+  METRIC_HAMMING,
+  metric,
+  NONE,
+  PRECISION_BINARY,
+  precision,
+  vectorOf,
+} from "./shape";
+import { filterCount, filterWord, filterWords, hasFilter, passes, setSeq } from "./visible";
+import { descend, takeBatch, takePlain, walk, walkFiltered, walkHop } from "./walk";
+
+export const STRATEGY_WALK: u32 = 0;
+export const STRATEGY_HOP: u32 = 1;
+export const STRATEGY_SCAN: u32 = 2;
+export const STRATEGY_EXACT: u32 = 3;
+
+/** A filtered walk keeps this many times `ef` nodes in all. */
+const ROOM_FACTOR: u32 = 4;
+const ROOM_MIN: u32 = 256;
+
+/** So many times k candidates by codes are ranked by exact distances, and at least so many. */
+const RANK_FACTOR: u32 = 3;
+const RANK_MIN: u32 = 32;
+const RANK_ALL_DIMENSIONS: u32 = 16;
+
+/** Results: labels and f32 distances. */
+export let resultLabels: usize = 0;
+export let resultDistances: usize = 0;
+let resultRoom: u32 = 0;
+
+const queryBytes: usize = memory.data(16384, 64);
+
+/** Finds the `k` nearest to the input; how many. */
+export function search(k: u32, ef: u32, seq: u64, strategy: u32): i32 {
+  const limit = min(max(k, ef), EF_MAX);
+  const room = max(limit * ROOM_FACTOR, ROOM_MIN);
+  if (!reservePool(room) || !reserveResults(min(k, EF_MAX))) return OUT_OF_MEMORY;
+  normalise(input);
+  setSeq(seq);
+  if (strategy == STRATEGY_EXACT && metric != METRIC_HAMMING) {
+    return hasExact() ? searchExact(min(k, EF_MAX)) : OPTION_INVALID;
+  }
+  prepareQuery();
+  const isRestricted = hasFilter || deadCount > 0 || seq < bornMax;
+  clearPool();
+  if (strategy < STRATEGY_SCAN) {
+    if (entrySlot != NONE) {
+      const start = descend(0);
+      if (!isRestricted) walk(start, 0, limit);
+      else if (strategy == STRATEGY_HOP) walkHop(start, limit, room);
+      else walkFiltered(start, limit, room);
+    }
+    scanQueue(isRestricted, limit, room);
+    const found = isRestricted ? passing : poolSize;
+    const most = hasFilter ? min(filterCount, nodeCount()) : nodeCount();
+    if (found >= min(k, most)) return rank(k, isRestricted);
+    clearPool();
+  }
+  if (hasFilter) scanFilter(limit);
+  else scanAll(limit);
+  return rank(k, true);
+}
+
+function prepareQuery(): void {
+  if (usesSignedQuery()) {
+    encodeSigned();
+    queryCode(signedBytes());
+    return;
+  }
+  encode(input, queryBytes, false);
+  queryCode(queryBytes);
+}
+
+/** Nodes that are not linked yet are compared one by one. */
+function scanQueue(isRestricted: bool, limit: u32, room: u32): void {
+  const count = queuedCount();
+  let waiting: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const slot = queuedAt(index);
+    if (isRestricted && !passes(slot)) continue;
+    waiting = addToBatch(waiting, slot);
+    if (waiting == BATCH_MAX) waiting = flush(waiting, isRestricted, limit, room);
+  }
+  flush(waiting, isRestricted, limit, room);
+}
+
+function addToBatch(count: u32, slot: u32): u32 {
+  store<u32>(wordAt(batchSlots, count), slot);
+  store<u32>(wordAt(batchAddresses, count), <u32>codeOf(slot));
+  return count + 1;
+}
+
+/** Measures the batch into the pool; an empty batch's count. */
+function flush(count: u32, isRestricted: bool, limit: u32, room: u32): u32 {
+  touchBatch(count);
+  measureBatch(count);
+  if (isRestricted) takeBatch(count, limit, room);
+  else takePlain(count, limit);
+  return 0;
+}
+
+function scanAll(limit: u32): void {
+  let waiting: u32 = 0;
+  for (let slot: u32 = 0; slot < slotCount; slot++) {
+    if (stateOf(slot) == STATE_FREE || !passes(slot)) continue;
+    waiting = addToBatch(waiting, slot);
+    if (waiting == BATCH_MAX) waiting = flush(waiting, true, limit, limit);
+  }
+  flush(waiting, true, limit, limit);
+}
+
+function scanFilter(limit: u32): void {
+  let waiting: u32 = 0;
+  const words = filterWords();
+  for (let index: u32 = 0; index < words; index++) {
+    for (let word = filterWord(index); word != 0; word &= word - 1) {
+      const slot = slotOf((index << 5) + ctz<u32>(word));
+      if (slot == NONE || !passes(slot)) continue;
+      waiting = addToBatch(waiting, slot);
+      if (waiting == BATCH_MAX) waiting = flush(waiting, true, limit, limit);
+    }
+  }
+  flush(waiting, true, limit, limit);
+}
+
+/** Writes the `k` nearest of the pool to the results, ordered exactly where that is possible. */
+function rank(k: u32, isRestricted: bool): i32 {
+  const isExact = hasExact();
+  let most = isExact ? max(k * RANK_FACTOR, RANK_MIN) : k;
+  // Single bits, or so few components of 7 bits, tell near nodes apart badly.
+  const isCoarse = precision == PRECISION_BINARY || dimensions < RANK_ALL_DIMENSIONS;
+  if (isExact && isCoarse) most = EF_MAX;
+  let count: u32 = 0;
+  const size = poolSize;
+  for (let index: u32 = 0; index < size && count < most; index++) {
+    const entry = entryAt(index);
+    if (isRestricted && (entry & PASSES) == 0) continue;
+    setEntry(count++, entry);
+  }
+  if (isExact) touchVectors(count);
+  for (let index: u32 = 0; index < count; index++) {
+    const entry = entryAt(index);
+    const slot = slotOfEntry(entry);
+    const distance = isExact
+      ? ordered(exactDistance(input, vectorOf(slot)))
+      : distanceOfEntry(entry);
+    setEntry(index, ((<u64>distance) << 32) | <u64>labelOf(slot));
+  }
+  sortEntries(pool, count);
+  return writeResults(min(k, count), isExact);
+}
+
+/** Loads a word of each line of the vectors in the pool, so that their cache misses overlap. */
+function touchVectors(count: u32): void {
+  let sum: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const vector = vectorOf(slotOfEntry(entryAt(index)));
+    for (let line: usize = 0; line < floatBytes; line += 64) sum ^= load<u32>(vector + line);
+  }
+  touched = sum;
+}
+let touched: u32 = 0;
+/** Exported, so that the loads above are not removed. */
+export function touchedVectorWords(): u32 {
+  return touched;
+}
+
+/** The pool holds distances and labels. */
+function writeResults(count: u32, isExact: bool): i32 {
+  for (let index: u32 = 0; index < count; index++) {
+    const entry = entryAt(index);
+    const distance = <u32>(entry >>> 32);
+    const at = (<usize>index) << 2;
+    store<u32>(resultLabels + at, <u32>entry);
+    store<f32>(resultDistances + at, isExact ? unordered(distance) : floatOfDistance(distance));
+  }
+  return count;
+}
+
+/** Room for `count` results; false when there is no memory. */
+export function reserveResults(count: u32): bool {
+  if (count <= resultRoom) return true;
+  const room = max<u32>(count, 256);
+  const next = allocate((<usize>room) << 3);
+  if (next == 0) return false;
+  release(resultLabels, (<usize>resultRoom) << 3);
+  resultLabels = next;
+  resultDistances = wordAt(next, room);
+  resultRoom = room;
+  return true;
+}
+
+/** Compares f32 vectors: of the filter's labels, or of all nodes. */
+function searchExact(k: u32): i32 {
+  clearPool();
+  if (!hasFilter) {
+    for (let slot: u32 = 0; slot < slotCount; slot++) {
+      if (stateOf(slot) != STATE_FREE) takeExact(slot, k);
+    }
+    return writeResults(poolSize, true);
+  }
+  const words = filterWords();
+  for (let index: u32 = 0; index < words; index++) {
+    for (let word = filterWord(index); word != 0; word &= word - 1) {
+      const slot = slotOf((index << 5) + ctz<u32>(word));
+      if (slot != NONE) takeExact(slot, k);
+    }
+  }
+  return writeResults(poolSize, true);
+}
+
+function takeExact(slot: u32, k: u32): void {
+  if (!passes(slot)) return;
+  const distance = ordered(exactDistance(input, vectorOf(slot)));
+  insertEntry(((<u64>distance) << 32) | <u64>labelOf(slot), k);
+}
