@@ -123,6 +123,7 @@ export {
   type StatementResult,
   subtract,
   Table,
+  type TableAlteration,
   type TableDefinition,
   type TableDescription,
   type TableInfo,

@@ -1,4 +1,6 @@
-/** From the arguments of a call to a statement, with options checked; for tables and transactions. */
+/**
+ * From the arguments of a call to a statement, with options checked; for tables and transactions.
+ */
 import { checkWhole, checkWriteOptions, type WriteOptions } from "../kv/index.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
 import { add, column, subtract, type Where } from "./expression.ts";

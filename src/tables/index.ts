@@ -1,3 +1,4 @@
+export type { TableAlteration } from "./alter.ts";
 export { Tables } from "./catalogue.ts";
 export {
   Column,

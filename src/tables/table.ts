@@ -1,4 +1,11 @@
-import { type Decode, runAsync, runSync, type Snapshot, type Steps } from "../engine/index.ts";
+import {
+  type Decode,
+  type LongOptions,
+  runAsync,
+  runSync,
+  type Snapshot,
+  type Steps,
+} from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import {
   AsyncRows,
@@ -12,8 +19,11 @@ import {
 } from "../kv/index.ts";
 import { RowReader } from "../kv/row-reader.ts";
 import { type Attempt, type Key, TreeRows } from "../transaction/index.ts";
+import { alterTable, type TableAlteration } from "./alter.ts";
+import { createIndex, dropIndex } from "./build-index.ts";
 import { TableCalls } from "./calls.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
+import type { IndexDefinition } from "./define.ts";
 import { describeState, type TableDescription } from "./describe.ts";
 import type { Where } from "./expression.ts";
 import { checkedValue, encodeKey, prepareKey } from "./prepare.ts";
@@ -89,6 +99,7 @@ export function tableInside(table: Table<never, never>): TableInside {
   return insideOf(table as unknown as Table);
 }
 
+const longOptions: ReadonlySet<string> = new Set(["signal", "onProgress"]);
 const readOptions: ReadonlySet<string> = new Set(["snapshot"]);
 const scanOptions: ReadonlySet<string> = new Set(["snapshot", "reverse", "limit", "signal"]);
 const isThere: Decode<true> = () => true;
@@ -410,6 +421,30 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
 
   deleteWhereSync(where: Where, options?: WhereOptions): StatementResult<Select> {
     return this.#runSync(this.#calls.deleteWhere(where, options), options);
+  }
+
+  // ---- changing the table
+
+  /**
+   * Renames, drops and adds columns, in one commit that does not touch the rows. Open the table
+   * again for a handle with the new types. @throws CairnError `schema_invalid`.
+   */
+  async alter(alteration: TableAlteration, options?: WriteOptions): Promise<void> {
+    await alterTable(this.#tables, this.#core, alteration, options);
+  }
+
+  /**
+   * Creates an index, while the table goes on being used: its name. An index that cannot be built
+   * is taken away again. @throws CairnError `index_already_exists`, `unique_violation`, `aborted`.
+   */
+  async createIndex(definition: IndexDefinition, options: LongOptions = {}): Promise<string> {
+    checkOptions("create an index", options, longOptions);
+    return await createIndex(this.#tables, this.#core, definition, options);
+  }
+
+  /** Drops an index. @throws CairnError `index_not_found`, `schema_invalid` where it is needed. */
+  async dropIndex(name: string): Promise<void> {
+    await dropIndex(this.#tables, this.#core, name);
   }
 
   // ---- committing

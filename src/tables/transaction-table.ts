@@ -254,7 +254,9 @@ export class TransactionTable<Select, Insert> {
     return { changed, rows: isReturning ? rows.map((one) => codec.rowOf(one) as Select) : [] };
   }
 
-  /** Makes sure that the transaction sees the table as it is now, and still does when it commits. */
+  /**
+   * Makes sure that the transaction sees the table as it is now, and still does when it commits.
+   */
   *#enter(): Steps<TableState> {
     this.#attempt.requireOpen();
     if (this.#isEntered) return this.#core.require();
@@ -265,8 +267,8 @@ export class TransactionTable<Select, Insert> {
 }
 
 /**
- * Makes a table's schema part of what a transaction has read, so that a change of it in between is a
- * `conflict`. @throws CairnError `conflict`, `table_dropped`.
+ * Makes a table's schema part of what a transaction has read, so that a change of it in between is
+ * a `conflict`. @throws CairnError `conflict`, `table_dropped`.
  */
 export function* enterTable(tables: Tables, core: TableCore, attempt: Attempt): Steps<void> {
   const { tree, key } = tables.recordOf(core);
@@ -277,7 +279,7 @@ export function* enterTable(tables: Tables, core: TableCore, attempt: Attempt): 
   if (version === core.require().stored.version) return;
   throw new CairnError(
     "conflict",
-    `Cannot use the table "${core.state.path.name}" in this transaction: it was changed since the ` +
-      "transaction began. Run it again.",
+    `Cannot use the table "${core.state.path.name}" in this transaction: it was changed ` +
+      "since the transaction began. Run it again.",
   );
 }
