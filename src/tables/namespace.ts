@@ -114,6 +114,7 @@ export class TableNames {
 
   async list(): Promise<TableInfo[]> {
     await this.#tables.load();
+    requireNames(this.#tables, this.#project, this.#scope);
     const { engine } = this.#tables.context;
     return this.#tables.list(this.#project, this.#scope).map(({ state }) => ({
       name: state.path.name,
@@ -133,6 +134,22 @@ export class TableNames {
       return true;
     }, options);
   }
+}
+
+/** Refuses a project or scope that does not exist; the root, which has no name, always does. */
+function requireNames(tables: Tables, project: string, scope: string): void {
+  if (project === "") return;
+  if (!tables.hasName(`project/${project}`)) {
+    throw new CairnError(
+      "project_not_found",
+      `Cannot find the project "${project}": none has this name. See projects().`,
+    );
+  }
+  if (tables.hasName(`scope/${project}/${scope}`)) return;
+  throw new CairnError(
+    "scope_not_found",
+    `Cannot find the scope "${scope}": the project "${project}" has none of this name.`,
+  );
 }
 
 function refuseReferred(tables: Tables, core: TableCore, going: readonly TableCore[]): void {
@@ -191,9 +208,10 @@ export class Project {
     return this.#tables.hasName(`project/${this.name}`);
   }
 
-  /** The names of its scopes. */
+  /** The names of its scopes. @throws CairnError `project_not_found`. */
   async scopes(): Promise<string[]> {
     await this.#tables.load();
+    requireNames(this.#tables, this.name, scopeDefault);
     return this.#tables.names(`scope/${this.name}/`);
   }
 
@@ -242,7 +260,7 @@ export class Scope {
     return this.#names.open(name, definition);
   }
 
-  /** Its tables, by name. */
+  /** Its tables, by name. @throws CairnError `project_not_found`, `scope_not_found`. */
   tables(): Promise<TableInfo[]> {
     return this.#names.list();
   }

@@ -32,6 +32,7 @@ export interface StoredColumn {
   readonly missing?: StoredValue;
 }
 
+/** How an index finds rows: in order, or by the hash of its columns. */
 export type IndexKind = "ordered" | "hashed";
 
 export interface StoredIndex {
