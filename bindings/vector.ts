@@ -287,8 +287,8 @@ export class VectorGraph {
   }
 
   /**
-   * Links nodes that no path from the entry point reaches, in slices of `budget` nodes looked at; true
-   * when done. `purge` and `write` do it too. A call of `link` or `purge` in between ends it.
+   * Links nodes that no path from the entry point reaches, in slices of `budget` nodes looked at;
+   * true when done. `purge` and `write` do it too. A call of `link` or `purge` in between ends it.
    */
   audit(budget: number): boolean {
     return check("audit a graph", this.#core.audit(budget)) === 1;

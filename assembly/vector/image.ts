@@ -4,12 +4,13 @@
  * that near ones lie close together; a node's place is its slot when the image is loaded.
  *
  *     header, 256 bytes
- *       0   8 bytes  "CAIRNVEC"          8   u32  version, 1
- *       12  u32  dimensions              16  u32  metric          20  u32  precision
- *       24  u32  connections (M)         28  u32  efConstruction  32  u32  1 if vectors are kept
- *       36  u32  seed                    40  u32  nodes           44  u32  linked nodes, which come first
- *       48  u32  entry point, or NONE    52  u32  upper rows      56  f32  low      60  f32  scale
- *       64  u32  1 if trained            72  u64  highest born    80  u64  clipped  88  u64  encoded
+ *       0   "CAIRNVEC"
+ *       8   u32 each: version (1), dimensions, metric, precision, connections (M), efConstruction,
+ *           1 if vectors are kept, seed
+ *       40  u32 each: nodes, linked nodes (which come first), entry point or NONE, upper rows
+ *       56  f32 each: low, scale
+ *       64  u32 1 if trained, u32 0
+ *       72  u64 each: highest born, components clipped, components encoded
  *       96  zeros
  *     means     f32 x dimensions, zeros up to 64 bytes
  *     nodes     u32 label, u8 level, 3 zeros, u64 born, u64 died (all ones: alive), u32 x 2 M links

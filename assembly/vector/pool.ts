@@ -1,7 +1,7 @@
 /**
  * The candidates of a walk: an array of u64, nearest first.
  *
- *     bits 63..32 distance · 31..2 slot · 1 the node may be a result · 0 it was expanded
+ *     bits 63..32 distance, 31..2 slot, 1 the node may be a result, 0 it was expanded
  *
  * A sorted array beats heaps here: most nodes are too far to enter, and those that do enter shift
  * a few hundred bytes.

@@ -1,7 +1,7 @@
 /**
  * Links above level 0. A node of level L has L rows, each of which names the next:
  *
- *     0   u32      row of the level above plus 1, 0 for none; of a free row the next free one plus 1
+ *     0   u32      row of the level above plus 1, 0 for none; of a free row the next free one
  *     4   M x u32  links, nearest first, NONE from the first unused one on
  */
 import { OUT_OF_MEMORY } from "./errors";
