@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import type { Database, Filter, Snapshot, Vectors } from "../../src/index.ts";
 import { Random } from "../storage/random.ts";
 import { faultOf, type Known, type Oracle, randomVector } from "./oracle.ts";
-import { type Place, places } from "./places.ts";
+import { coreGraphs, memoryPlace, type Place, type PlaceOptions, places } from "./places.ts";
 
 interface Meta {
   readonly n: number;
@@ -28,14 +28,16 @@ interface Held {
 class History {
   readonly #random: Random;
   readonly #place: Place;
+  readonly #options: PlaceOptions;
   #oracle: Oracle<Meta> = new Map();
   #held: Held[] = [];
   #db!: Database;
   #index!: Vectors<Meta>;
 
-  constructor(seed: number, place: Place) {
+  constructor(seed: number, place: Place, options: PlaceOptions = {}) {
     this.#random = new Random(seed);
     this.#place = place;
+    this.#options = options;
   }
 
   async run(): Promise<void> {
@@ -54,7 +56,7 @@ class History {
   }
 
   async #open(): Promise<void> {
-    this.#db = await this.#place.open();
+    this.#db = await this.#place.open(this.#options);
     this.#index = await this.#db.vectors<Meta>("model", {
       dimensions,
       metric,
@@ -179,6 +181,10 @@ class History {
     expect(await this.#index.count(snapshot && { snapshot })).toBe(oracle.size);
   }
 }
+
+test.each(seeds)("a random history with the real graph, seed %i", { timeout: 60_000 }, (seed) =>
+  new History(seed, memoryPlace(), { graphs: coreGraphs }).run(),
+);
 
 describe.each(places)("a random history over %s", (_name, make) => {
   test.each(seeds)("is that of a Map, seed %i", { timeout: 60_000 }, async (seed) => {
