@@ -1,0 +1,162 @@
+// Runs a part of the proof, and adds what it did to the ledger.
+//
+//   npm run proof -- PART [--seed S] [--seconds T] [--count N] [--jobs J]
+//
+//   PART   crash, kill, model, isolation, fuzz, damage: test/proof/parts/PART.ts
+//          mutant [ID]  the planted mistakes, or one of them;  mutant random  random ones
+//          all          all parts, in shares of --seconds (3,600), --jobs (2) at a time
+//          ledger       what has been done with the engine as it is now
+//
+// The seed is one more than the highest that the ledger has for this part and this engine; so runs
+// add up, and whoever was interrupted just starts again. The last line is `N passed, N failed`, and
+// the exit code 1 when something failed. Ctrl-C ends a part and keeps what it has done.
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import * as esbuild from "esbuild";
+import { addRun, engineRevision, readLedger, runsOf, tableOf } from "./ledger.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+process.chdir(root);
+
+/** Shares of a full campaign: they sum up to 100. */
+const shares = { crash: 34, model: 20, kill: 14, isolation: 8, damage: 8, fuzz: 10, mutant: 6 };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: "string" },
+    seconds: { type: "string" },
+    count: { type: "string" },
+    jobs: { type: "string", default: "2" },
+    "no-ledger": { type: "boolean", default: false },
+  },
+});
+const [part = "all", only] = positionals;
+const revision = engineRevision(root);
+
+function wholeOf(name) {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  console.error(`--${name} ${text}: expected a whole number`);
+  process.exit(2);
+}
+
+/** The part's name in the ledger: a single mutant is no run of all of them. */
+const name = only === undefined ? part : `${part} ${only}`;
+
+function nextSeed() {
+  const seeds = runsOf(readLedger(), revision, name).map((run) => run.seed);
+  return Math.max(0, ...seeds) + 1;
+}
+
+/** Sources in TypeScript, made into one module that Node 20 can load. */
+async function load(file, scratch) {
+  const outfile = join(scratch, "part.mjs");
+  await esbuild.build({
+    entryPoints: [file],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    logLevel: "error",
+    external: ["esbuild", "assemblyscript", "assemblyscript/*"],
+  });
+  return await import(pathToFileURL(outfile).href);
+}
+
+const isTerminal = process.stderr.isTTY === true;
+
+function tell(text) {
+  if (isTerminal) process.stderr.write(`\r\u001b[K${text}`);
+}
+
+async function runPart() {
+  const file = `test/proof/parts/${part}.ts`;
+  if (!existsSync(file)) {
+    console.error(`there is no part "${part}"; see the head of test/proof/run.mjs`);
+    process.exit(2);
+  }
+  mkdirSync("build/out", { recursive: true });
+  const scratch = mkdtempSync("build/out/proof-");
+  process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+  const { run } = await load(file, scratch);
+  const seed = wholeOf("seed") ?? nextSeed();
+  const seconds = wholeOf("seconds");
+  const count = wholeOf("count");
+  let isInterrupted = false;
+  process.once("SIGINT", () => {
+    isInterrupted = true;
+  });
+  const start = performance.now();
+  const clock = () => (performance.now() - start) / 1000;
+  // A part looks at its clock before it begins something new: an interrupted one finds it is late.
+  const clockOfPart = () => (isInterrupted ? Number.MAX_SAFE_INTEGER : clock());
+  const result = await run({
+    seed,
+    ...(seconds === undefined ? {} : { seconds }),
+    ...(count === undefined ? {} : { count }),
+    ...(only === undefined ? {} : { only }),
+    clock: clockOfPart,
+    report: (counts) => tell(`${name} ${Math.round(clock())} s ${JSON.stringify(counts)}`),
+  });
+  tell("");
+  for (const { message, repeat } of result.failures) {
+    console.log(`\n${JSON.stringify(repeat)}\n${message}`);
+  }
+  const { passed, failed, counts } = result;
+  console.log(`${name}, seed ${seed}, ${Math.round(clock())} s: ${JSON.stringify(counts)}`);
+  if (!values["no-ledger"]) {
+    addRun({ part: name, seed, revision, seconds: Math.round(clock()), passed, failed, counts });
+  }
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+/** Every part in a process of its own, so many at a time. */
+async function runAll() {
+  const seconds = wholeOf("seconds") ?? 3600;
+  const jobs = Math.max(1, wholeOf("jobs") ?? 2);
+  const waiting = Object.entries(shares).filter(([each]) =>
+    existsSync(`test/proof/parts/${each}.ts`),
+  );
+  const total = waiting.reduce((sum, [, share]) => sum + share, 0);
+  const sums = { passed: 0, failed: 0 };
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [each, share] = next;
+      const time = Math.max(1, Math.floor((seconds * jobs * share) / total));
+      const { output, code } = await runChild(each, time);
+      process.stdout.write(output);
+      const [, passed = 0, failed = 1] = /(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [];
+      sums.passed += Number(passed);
+      sums.failed += Number(failed);
+      if (code !== 0) process.exitCode = 1;
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, worker));
+  console.log(`${sums.passed} passed, ${sums.failed} failed`);
+}
+
+function runChild(each, seconds) {
+  const seed = values.seed === undefined ? [] : ["--seed", values.seed];
+  const args = [fileURLToPath(import.meta.url), each, "--seconds", String(seconds), ...seed];
+  if (values["no-ledger"]) args.push("--no-ledger");
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.on("data", (data) => {
+      output += data;
+    });
+    child.on("close", (code) => resolve({ output, code }));
+  });
+}
+
+if (part === "ledger") console.log(tableOf(readLedger(), revision));
+else if (part === "all") await runAll();
+else await runPart();
