@@ -37,7 +37,7 @@ export function prepareRow(state: TableState, row: unknown): Values {
 /** Null where the column takes it, or the checked value. */
 export function checkedValue(state: TableState, column: TableColumn, value: unknown): unknown {
   if (value === null) {
-    // The value null of JSON is stored as JSON.
+    // The null of JSON, too, is the null of the column.
     if (column.isNullable) return null;
     throw notNull(state, column);
   }

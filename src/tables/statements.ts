@@ -10,7 +10,14 @@ import { ChangeSet } from "./change-set.ts";
 import { compilePredicate } from "./evaluate.ts";
 import { type Expression, predicateOf, type Where } from "./expression.ts";
 import { duplicateKey, insertRows, uniqueViolation } from "./insert.ts";
-import { applyPatch, encodeKey, type Patch, preparePatch, type Values } from "./prepare.ts";
+import {
+  applyPatch,
+  encodeKey,
+  enforceChecks,
+  type Patch,
+  preparePatch,
+  type Values,
+} from "./prepare.ts";
 import type { TableWriter } from "./space.ts";
 import type { ConflictRow, TableState } from "./state.ts";
 import type { TableIndex } from "./table-index.ts";
@@ -74,6 +81,8 @@ export function insertOrStatement(
       const changes = new ChangeSet(tables, writer);
       const done: Values[] = [];
       for (const proposed of rows) {
+        // A row that may not be there may not be proposed either.
+        enforceChecks(state, proposed);
         const conflict = yield* findConflict(core, changes, proposed, resolve.targets);
         if (conflict === undefined) {
           changes.set(core, keyOf(state, proposed), undefined, proposed);
