@@ -18,7 +18,8 @@
  *
  * Missing or shortened segments, records of other databases, and intact records that contradict
  * each other are no trace that a crash can leave, and are always refused. Before a log is refused
- * for a damaged frame it is read once more, because a live writer may have got there meanwhile.
+ * for a damaged frame, or its end dropped, it is read once more: a live writer may have got there
+ * meanwhile, and a bit may have been flipped on its way here and not on the medium.
  */
 import { CairnError } from "../../errors.ts";
 import type { LogStorage } from "../../storage/port.ts";
@@ -212,7 +213,8 @@ export class LogReader {
       return true;
     }
     const remains = yield* this.#survey(cursor, cursor.offset);
-    if (remains.durableSeq > cursor.seq && !isSecondLook) return false;
+    const isTelling = remains.durableSeq > cursor.seq || remains.bytes > 0;
+    if (isTelling && !isSecondLook) return false;
     this.#requireNothingLost(broken, remains);
     const hasBegun = this.#walk.chain[cursor.index].header !== undefined;
     const kind = remains.bytes > 0 ? "torn" : hasBegun ? "unclosed" : "empty";
