@@ -23,12 +23,15 @@ export {
   receiptOfNothing,
   type WriteOptions,
 } from "./keyspace-core.ts";
+export type { NumberOption } from "./number-codec.ts";
+export type { NumberChange, NumberOptions, NumberPolicies, NumberResult } from "./numbers.ts";
 export { checkOneOf, checkOptions, checkWhole, describeValue, invalid } from "./options.ts";
 export type { RangeOptions, ScanOptions } from "./range.ts";
 export { AsyncRows, SyncRows } from "./rows.ts";
 export type { Entry } from "./scan.ts";
 export type { WritableOptions } from "./streams.ts";
 export { type SweepOptions, sweep } from "./sweep.ts";
+export { decodeText } from "./text.ts";
 export {
   checkTransactionOptions,
   type Joinable,

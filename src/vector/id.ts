@@ -1,6 +1,6 @@
 /** Ids of vectors: text, or whole numbers, of one kind per index. */
 import { CairnError } from "../errors.ts";
-import { describeValue } from "../kv/index.ts";
+import { decodeText, describeValue } from "../kv/index.ts";
 import { checkKeyLength, keyBytes } from "../transaction/index.ts";
 
 /**
@@ -21,10 +21,9 @@ export type IdOf<K extends IdOption> = K extends "string"
 export interface IdCodec<I extends Id> {
   /** The key of an id. @throws CairnError `key_invalid`, `key_too_large`. */
   encode(id: unknown): Uint8Array;
-  decode(key: Uint8Array): I;
+  /** The id whose key is `memory[at, at + length)`. */
+  decode(memory: Uint8Array, at: number, length: number): I;
 }
-
-const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const text: IdCodec<string> = {
   encode(id) {
@@ -32,7 +31,7 @@ const text: IdCodec<string> = {
     checkKeyLength(id);
     return keyBytes(id);
   },
-  decode: (key) => textDecoder.decode(key),
+  decode: decodeText,
 };
 
 const whole: IdCodec<number> = {
@@ -40,7 +39,7 @@ const whole: IdCodec<number> = {
     if (typeof id === "number" && Number.isSafeInteger(id)) return integerKey(BigInt(id));
     throw idInvalid(id, "a whole number");
   },
-  decode: (key) => Number(integerOf(key)),
+  decode: (memory, at) => Number(integerOf(memory, at)),
 };
 
 const large: IdCodec<bigint> = {
@@ -65,8 +64,8 @@ function integerKey(id: bigint): Uint8Array {
   return key;
 }
 
-function integerOf(key: Uint8Array): bigint {
-  return new DataView(key.buffer, key.byteOffset, 8).getBigInt64(0) ^ (-1n << 63n);
+function integerOf(memory: Uint8Array, at: number): bigint {
+  return new DataView(memory.buffer, memory.byteOffset + at, 8).getBigInt64(0) ^ (-1n << 63n);
 }
 
 function idInvalid(id: unknown, expected: string): CairnError {

@@ -151,7 +151,7 @@ export class IndexCore {
   }
 
   /** @throws CairnError `option_unknown`, `argument_invalid`, `search_too_large`. */
-  request(options: RawSearchOptions = {}): Request {
+  request(options: RawSearchOptions = {}, isExplained = false): Request {
     checkOptions(action, options, searchOptionNames);
     checkWhole(action, "k", options.k, 1);
     checkWhole(action, "ef", options.ef, 1);
@@ -166,6 +166,7 @@ export class IndexCore {
       k,
       ef,
       exact,
+      isExplained,
       filter: options.filter,
       allow: this.#keys("allow", options.allow),
       deny: this.#keys("deny", options.deny),
@@ -188,7 +189,7 @@ export class IndexCore {
   }
 
   *#recall(samples: number, k: number, view: View): Steps<number | undefined> {
-    const request = { k, ef: undefined, filter: undefined, allow: undefined, deny: undefined };
+    const request = this.request({ k });
     let wanted = 0;
     let found = 0;
     for (let index = 0; index < samples; index++) {

@@ -49,16 +49,16 @@ export function resultsOf<Meta, I extends Id>(
 ): SearchResult<Meta, I>[] {
   const { metric, dimensions } = core.descriptor;
   return hits.map(({ id, distance, metadata }) => ({
-    id: core.idCodec.decode(id) as I,
+    id: id as I,
     distance,
     score: scoreOf(metric, distance, dimensions),
     metadata: metadata as Meta,
   }));
 }
 
-export function recordOf<Meta, I extends Id>(core: IndexCore, row: Row): VectorRecord<Meta, I> {
+export function recordOf<Meta, I extends Id>(row: Row): VectorRecord<Meta, I> {
   return {
-    id: core.idCodec.decode(row.id) as I,
+    id: row.id as I,
     vector: row.vector,
     metadata: row.metadata as Meta,
   };

@@ -21,6 +21,8 @@
  *     ..         the metadata: JSON, UTF-8
  */
 import type { Decode } from "../engine/index.ts";
+import { decodeText } from "../kv/index.ts";
+import type { Id, IdCodec } from "./id.ts";
 
 const headBytes = 8;
 
@@ -31,11 +33,10 @@ export const noBytes: Uint8Array = new Uint8Array(0);
 /** The key of `pending` under which the next label stands. */
 export const nextKey: Uint8Array = new Uint8Array([0]);
 
-const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const textEncoder = new TextEncoder();
 
 export interface Row {
-  readonly id: Uint8Array;
+  readonly id: Id;
   readonly vector: Float32Array;
   /** Parsed JSON; undefined for none. */
   readonly metadata: unknown;
@@ -55,16 +56,18 @@ export function encodeRow(vector: Float32Array, id: Uint8Array, metadata: string
 
 /** A row without its vector. */
 export interface RowHead {
-  readonly id: Uint8Array;
+  readonly id: Id;
   readonly metadata: unknown;
 }
 
 /** Decoders of rows of an index whose vectors have so many components. */
 export class RowDecoder {
   readonly #vectorBytes: number;
+  readonly #idCodec: IdCodec<Id>;
 
-  constructor(dimensions: number) {
+  constructor(dimensions: number, idCodec: IdCodec<Id>) {
     this.#vectorBytes = dimensions * 4;
+    this.#idCodec = idCodec;
   }
 
   readonly whole: Decode<Row> = (memory, at, length) => ({
@@ -75,7 +78,10 @@ export class RowDecoder {
   readonly head: Decode<RowHead> = (memory, at) => {
     const idAt = at + headBytes + this.#vectorBytes;
     const idBytes = memory[at] + memory[at + 1] * 256;
-    return { id: memory.slice(idAt, idAt + idBytes), metadata: this.metadata(memory, at, 0) };
+    return {
+      id: this.#idCodec.decode(memory, idAt, idBytes),
+      metadata: this.metadata(memory, at, 0),
+    };
   };
 
   readonly metadata: Decode<unknown> = (memory, at) => {
@@ -86,7 +92,7 @@ export class RowDecoder {
       memory[at + 7] * 2 ** 24;
     if (bytes === 0) return undefined;
     const from = at + headBytes + this.#vectorBytes + memory[at] + memory[at + 1] * 256;
-    return JSON.parse(textDecoder.decode(memory.subarray(from, from + bytes))) as unknown;
+    return JSON.parse(decodeText(memory, from, bytes)) as unknown;
   };
 
   readonly vector: Decode<Float32Array> = (memory, at) => {
@@ -102,8 +108,15 @@ export class RowDecoder {
 }
 
 export function labelKey(label: number): Uint8Array {
-  const key = new Uint8Array(4);
-  writeBigEndian(key, 0, label);
+  return writeLabelKey(new Uint8Array(4), label);
+}
+
+/** The same, into a key that is used again. */
+export function writeLabelKey(key: Uint8Array, label: number): Uint8Array {
+  key[0] = label >>> 24;
+  key[1] = label >>> 16;
+  key[2] = label >>> 8;
+  key[3] = label;
   return key;
 }
 
@@ -134,11 +147,4 @@ export function deathKey(seq: number, label: number): Uint8Array {
 
 export function deathOfKey(key: Uint8Array): { seq: number; label: number } {
   return { seq: labelOfKey(key, 1) * 2 ** 32 + labelOfKey(key, 5), label: labelOfKey(key, 9) };
-}
-
-function writeBigEndian(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
 }

@@ -13,7 +13,7 @@ import type { Lagging } from "./lagging.ts";
 import { batches, type Matches, MatchFinder, type Restriction } from "./matches.ts";
 import { Nearest } from "./nearest.ts";
 import type { VectorsDescriptor } from "./options.ts";
-import { labelKey, type RowHead } from "./row.ts";
+import { labelKey, type RowHead, writeLabelKey } from "./row.ts";
 import type { VectorTrees } from "./trees.ts";
 import type { View } from "./view.ts";
 
@@ -22,6 +22,8 @@ export interface Request extends Restriction {
   readonly k: number;
   readonly ef: number | undefined;
   readonly exact: boolean;
+  /** Distances within the graph are counted, which takes time. */
+  readonly isExplained: boolean;
 }
 
 /** What a search found, before ids and metadata have their types. */
@@ -75,6 +77,7 @@ export class Searcher {
   readonly #keeper: Keeper;
   readonly #descriptor: VectorsDescriptor;
   readonly #finder: MatchFinder;
+  readonly #keys: Uint8Array[] = [];
   /** Compares vectors that no graph has. */
   readonly #measurer: () => Graph;
 
@@ -172,13 +175,13 @@ export class Searcher {
     const k = nearest.most;
     const ef = Math.max(k, request.ef ?? efDefault(request.k, trace.count));
     trace.ef = strategy === "walk" || strategy === "hop" ? ef : undefined;
-    const before = graph.stats().distances;
+    const before = request.isExplained ? graph.stats().distances : 0;
     lagging.filterBy(labels);
     const found = graph.search(query, { k, ef, atSeq: view.seq, strategy });
     for (let index = 0; index < found; index++) {
       nearest.add(graph.labels[index], graph.distances[index]);
     }
-    trace.distances += graph.stats().distances - before;
+    if (request.isExplained) trace.distances += graph.stats().distances - before;
   }
 
   /** Rows that the graph does not have yet. */
@@ -300,15 +303,25 @@ export class Searcher {
   /** Ids and metadata of candidates; those that are not there any more are left out. */
   *#read(candidates: readonly Candidate[], view: View, trace: Trace): Steps<Hit[]> {
     const { engine, ids, decoder } = this.#trees;
-    const keys = candidates.map(({ label }) => labelKey(label));
+    const keys = this.#keysOf(candidates);
     const heads = yield* engine.readManySteps(ids.rows, keys, view.at, 0, decoder.head);
     trace.rowsRead += heads.length;
     const hits: Hit[] = [];
     for (const [index, head] of heads.entries()) {
       if (head === undefined) continue;
-      hits.push({ ...head, distance: candidates[index].distance });
+      hits.push({ id: head.id, metadata: head.metadata, distance: candidates[index].distance });
     }
     return hits;
+  }
+
+  #keysOf(candidates: readonly Candidate[]): Uint8Array[] {
+    // Where reads may wait, another search comes in between and wants keys of its own.
+    if (!this.#trees.engine.storage.capabilities.sync) {
+      return candidates.map(({ label }) => labelKey(label));
+    }
+    const keys = this.#keys;
+    while (keys.length < candidates.length) keys.push(new Uint8Array(4));
+    return candidates.map(({ label }, index) => writeLabelKey(keys[index], label));
   }
 }
 

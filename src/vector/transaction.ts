@@ -84,6 +84,6 @@ export class TransactionVectors<Meta, I extends Id> {
       const label = new DataView(found.buffer).getUint32(0, true);
       row = yield* this.#attempt.readBeside(trees.ids.rows, labelKey(label), trees.decoder.whole);
     }
-    return row === undefined ? undefined : recordOf(this.#core, row);
+    return row === undefined ? undefined : recordOf(row);
   }
 }

@@ -3,6 +3,7 @@ import type { Decode, EffectBuffer, Engine, Snapshot, Steps, Turn } from "../eng
 import { CairnError } from "../errors.ts";
 import type { OverlayWrite, Tree } from "../transaction/index.ts";
 import { entriesOf } from "./field.ts";
+import { idCodecs } from "./id.ts";
 import type { VectorsDescriptor } from "./options.ts";
 import {
   deathKey,
@@ -44,7 +45,7 @@ export class VectorTrees {
   constructor(engine: Engine, ids: TreeIds, descriptor: VectorsDescriptor) {
     this.engine = engine;
     this.ids = ids;
-    this.decoder = new RowDecoder(descriptor.dimensions);
+    this.decoder = new RowDecoder(descriptor.dimensions, idCodecs[descriptor.id]);
     this.#paths = [...ids.fields].map(([path, tree]) => [path.split("."), tree]);
     this.tree = {
       id: ids.ids,

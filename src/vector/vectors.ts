@@ -279,7 +279,7 @@ export class Vectors<Meta = unknown, I extends Id = string>
 
   *#get(key: Uint8Array, at: Snapshot | undefined): Steps<VectorRecord<Meta, I> | undefined> {
     const row = yield* this.#core.get(key, at);
-    return row === undefined ? undefined : recordOf<Meta, I>(this.#core, row);
+    return row === undefined ? undefined : recordOf<Meta, I>(row);
   }
 
   async has(id: I, options?: VectorsReadOptions): Promise<boolean> {
@@ -359,7 +359,7 @@ export class Vectors<Meta = unknown, I extends Id = string>
   async explain(vector: VectorInput, options?: SearchOptions<Meta, I>): Promise<Explanation> {
     const core = this.#core;
     const query = core.query(vector);
-    const request = core.request(options);
+    const request = core.request(options, true);
     const { hits, trace } = await core.read(options?.snapshot, options?.signal, (view) =>
       core.search(query, request, view),
     );
