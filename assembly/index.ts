@@ -74,7 +74,9 @@ export function configure(
   hashSeedHigh: u32,
   firstBlob: u32,
 ): i32 {
-  let result = prepareTables(<usize>frames * 96 + 12 * 1024 * 1024);
+  // With room for the first frames: each growth is a garbage collection of the host.
+  const first = (<usize>min(frames, frame.STEP)) << 12;
+  let result = prepareTables(<usize>frames * 40 + 7 * 1024 * 1024 + first);
   if (result == 0) result = frame.initializeRecords(frames);
   if (result == 0) result = table.initializeTable(frames);
   if (result == 0) result = slot.initializeSlots(firstBlob);
@@ -332,9 +334,9 @@ export function getCopied(id: u32, at: f64, keyLength: u32, now: f64): i32 {
 }
 
 /**
- * Looks up `count` keys. INPUT holds their lengths, u16 each, and from 8 KiB on the keys, one behind
- * the other. Rows in OUTPUT, ROW_ABSENT where there is none; fewer rows than keys come back when a
- * page is missing or the columns are full.
+ * Looks up `count` keys. INPUT holds their lengths, u16 each, and from 8 KiB on the keys. Rows in
+ * OUTPUT, ROW_ABSENT where there is none; fewer rows than keys come back when a page is missing or
+ * the columns are full.
  */
 export function getMany(id: u32, at: f64, count: u32, now: f64, columns: u32): i32 {
   const tree = trees.findTree(id);

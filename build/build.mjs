@@ -117,11 +117,12 @@ function replaceFile(path, text) {
 // ---- the package
 
 /**
- * One source, `src/index.ts`, in three bundles that differ in two modules only. So nobody can add
+ * One source, `src/index.ts`, in bundles that differ in two modules only. So nobody can add
  * something to one platform and forget another.
  *
- *   index.js           Node, Deno, Bun. node-fs is a chunk of its own that is loaded when a path is
- *                      opened, so the entry itself has no `node:` import and loads everywhere.
+ *   index.js           node-fs is a chunk of its own that is loaded when a path is opened, so the
+ *                      entry itself has no `node:` import and loads everywhere.
+ *   index.node.js      Node, Deno, Bun: the same, with that chunk loaded and the core compiled.
  *   index.browser.js   no-files.ts in place of node-fs.
  *   index.workerd.js   the same, and load*.workerd.ts in place of load*.ts: Wasm is imported.
  */
@@ -139,7 +140,11 @@ async function buildPackage() {
   };
   const portable = await esbuild.build({
     ...shared,
-    entryPoints: { index: "src/index.ts", cli: "src/cli/main.ts" },
+    entryPoints: {
+      index: "src/index.ts",
+      "index.node": "src/index.node.ts",
+      cli: "src/cli/main.ts",
+    },
     outdir: out,
     chunkNames: "chunks/[name]-[hash]",
     splitting: true,
@@ -167,7 +172,13 @@ async function buildPackage() {
   run(tsc, "-p", "tsconfig.build.json", "--outDir", `${out}/types`);
   rmSync("dist", { recursive: true, force: true });
   renameSync(out, "dist");
-  for (const name of ["index.js", "index.browser.js", "index.workerd.js", "cli.js"]) {
+  for (const name of [
+    "index.js",
+    "index.node.js",
+    "index.browser.js",
+    "index.workerd.js",
+    "cli.js",
+  ]) {
     const bytes = readFileSync(`dist/${name}`);
     console.log(
       `dist/${name} ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzipped`,

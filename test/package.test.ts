@@ -60,7 +60,8 @@ describe("package.json", () => {
   });
 
   test("names the conditions in the order in which they are tried", () => {
-    expect(Object.keys(manifest.exports["."])).toEqual(["types", "workerd", "browser", "default"]);
+    const conditions = Object.keys(manifest.exports["."]);
+    expect(conditions).toEqual(["types", "workerd", "browser", "node", "default"]);
   });
 
   test("names only files that exist", () => {
@@ -108,7 +109,8 @@ describe("the bundles", () => {
 
   test("workerd's imports the core and never compiles bytes", () => {
     const text = read("dist/index.workerd.js");
-    expect(importsOf(text).map(({ specifier }) => specifier)).toEqual(["./core.wasm"]);
+    const specifiers = importsOf(text).map(({ specifier }) => specifier);
+    expect(specifiers.sort()).toEqual(["./core.wasm", "./vector.relaxed.wasm"]);
     expect(text).not.toMatch(/new WebAssembly\.Module\b|WebAssembly\.compile\b/);
   });
 
@@ -117,6 +119,7 @@ describe("the bundles", () => {
       Object.keys(await import(join(root, path))).sort();
     const portable = await names("dist/index.js");
     expect(portable).toContain("open");
+    expect(await names("dist/index.node.js")).toEqual(portable);
     expect(await names("dist/index.browser.js")).toEqual(portable);
     const workerd = /export \{([^}]*)\};?\s*$/.exec(read("dist/index.workerd.js"))?.[1] ?? "";
     const exported = workerd.split(",").map((part) => part.trim().split(" as ").at(-1) ?? "");

@@ -38,6 +38,7 @@ const shipped = new Map(library.map((source) => [source.path, source]));
 /** What the bundles start from, and what the build puts in another file's place. */
 const roots = [
   "src/index.ts",
+  "src/index.node.ts",
   "src/cli/main.ts",
   "src/storage/no-files.ts",
   "bindings/load.workerd.ts",

@@ -20,8 +20,8 @@ import { PAGE_BYTES, ensureMemory, reserveTable } from "../memory";
 /** Frames that operations keep free, so that what has begun can end: two paths of copies and their
  *  splits, and the lists of what they cut off. */
 export const RESERVE: u32 = 192;
-/** Frames to ask for when the system refuses more. */
-const STEP: u32 = 4096;
+/** Frames to begin with, and to ask for when the system refuses more. */
+export const STEP: u32 = 1024;
 
 let frames: usize = 0;
 let records: usize = 0;

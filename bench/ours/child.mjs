@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { setImmediate as turn } from "node:timers/promises";
-import { open } from "../../dist/index.js";
+import { open } from "../../dist/index.node.js";
 import { job, report } from "../harness/child.mjs";
 import { Data } from "../harness/data.mjs";
 import { median, percentile } from "../harness/statistics.mjs";

@@ -34,8 +34,8 @@ export interface PagerIdentity {
   readonly random64: () => bigint;
 }
 
-/** 16 MiB. */
-const framesAtOnce = 4096;
+/** 4 MiB, for which the core has room from the start. */
+const framesAtFirst = 1024;
 
 export class Pager {
   readonly core: Core;
@@ -159,8 +159,8 @@ export class Pager {
   *makeRoom(): Steps<void> {
     const { core } = this;
     const wanted = this.#reserve + headroom;
-    // Twice as many each time: V8 collects garbage, all of it, whenever linear memory grows.
-    const more = Math.max(framesAtOnce, core.exports.frameCount());
+    // Four times as many each time: V8 collects garbage, all of it, whenever linear memory grows.
+    const more = Math.max(framesAtFirst, core.exports.frameCount() * 3);
     if (core.addFrames(more) > 0 && core.exports.freeFrames() >= this.#reserve) return;
     while (core.exports.freeFrames() < wanted) {
       const evicted = core.exports.evictClean(wanted - core.exports.freeFrames());

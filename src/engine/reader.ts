@@ -155,7 +155,7 @@ export class Reader {
     return found;
   }
 
-  /** Fills `found` from `done` on with the rows in the output area; answers those yet to be read. */
+  /** Fills `found` from `done` on with the rows in the output area; the large ones are left. */
   #decodeMany<T>(
     rows: number,
     done: number,

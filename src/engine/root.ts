@@ -177,9 +177,12 @@ function decodeSlot(slot: Uint8Array, index: number, checksum: Checksum): Root |
   });
 }
 
-/** A loop: `every` would take a tenth of the time in which a small database opens. */
+/** Word by word: code that runs once is interpreted, and this is most of what opening looks at. */
 function isZeroFrom(bytes: Uint8Array, from: number): boolean {
-  for (let at = from; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  const rest = bytes.slice(from);
+  const words = new Int32Array(rest.buffer, 0, rest.length >> 2);
+  for (let index = 0; index < words.length; index++) if (words[index] !== 0) return false;
+  for (let at = words.length * 4; at < rest.length; at++) if (rest[at] !== 0) return false;
   return true;
 }
 

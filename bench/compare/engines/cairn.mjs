@@ -1,5 +1,5 @@
 // CairnDB through its public interface, from the built package.
-import { open } from "../../../dist/index.js";
+import { open } from "../../../dist/index.node.js";
 
 export const name = "cairn";
 export const Bytes = Uint8Array;

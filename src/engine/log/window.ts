@@ -7,6 +7,9 @@ import { type Steps, wait } from "../steps.ts";
  * `bytes` holds the segment from `start` on, `length` bytes of it; `view` and `words` cover the
  * same memory. All three are replaced when a piece larger than the window is asked for.
  */
+/** What the first load asks for at least; each further one asks for four times as much. */
+const firstBytes = 4_096;
+
 export class LogWindow {
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = new DataView(this.bytes.buffer);
@@ -32,8 +35,9 @@ export class LogWindow {
    */
   *load(segment: number, at: number, count: number, end: number): Steps<void> {
     if (this.holds(segment, at, count)) return;
-    // No more than is there to read: most logs are short when they are opened.
-    const wanted = Math.max(count, Math.min(this.#bytesMax, end - at));
+    // A little first: most logs end where the root says, and there is nothing to be read.
+    const most = Math.min(this.#bytesMax, Math.max(firstBytes, this.bytes.length * 4));
+    const wanted = Math.max(count, Math.min(most, end - at));
     if (wanted > this.bytes.length) {
       this.bytes = new Uint8Array(wanted);
       this.view = new DataView(this.bytes.buffer);
