@@ -27,6 +27,7 @@ import {
   type KeyspaceInfo,
   type KeyspaceOptions,
   Keyspaces,
+  type NumberOption,
   type SweepOptions,
   type SyncTransaction,
   sweep,
@@ -72,7 +73,9 @@ export type ValueOf<V extends ValueOption> = V extends "utf8"
     ? Uint8Array
     : V extends ValueCodec<infer T>
       ? T
-      : unknown;
+      : V extends NumberOption
+        ? bigint
+        : unknown;
 
 /** Which state a snapshot holds, and for how long. */
 export interface SnapshotOptions {

@@ -37,6 +37,7 @@ const classOfCode = {
   index_not_found: "validation",
   invariant_broken: "integrity",
   key_invalid: "validation",
+  key_not_found: "validation",
   key_too_large: "validation",
   keyspace_dropped: "validation",
   keyspace_exists: "validation",

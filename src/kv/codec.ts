@@ -3,6 +3,7 @@ import { type Decode, valueBytesMax } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { RowBatch } from "../transaction/index.ts";
 import { bytesCopier, viewBytes } from "./bytes.ts";
+import { encodeNumber, type NumberOption, numberDecoder } from "./number-codec.ts";
 import { decodeText, encodeText } from "./text.ts";
 
 /**
@@ -75,7 +76,9 @@ function encodeBytes(value: unknown): Uint8Array {
 }
 
 /** The codecs that have a name of their own in the catalogue, for one keyspace. */
-export const builtInCodecs: Readonly<Record<"bytes" | "json" | "utf8", () => Codec<unknown>>> = {
+export const builtInCodecs: Readonly<
+  Record<"bytes" | "json" | "utf8" | NumberOption, () => Codec<unknown>>
+> = {
   bytes: () => ({
     encode: encodeBytes,
     decode: bytesCopier(),
@@ -84,7 +87,20 @@ export const builtInCodecs: Readonly<Record<"bytes" | "json" | "utf8", () => Cod
   }),
   json: () => jsonCodec,
   utf8: () => utf8Codec,
+  u64: () => numberCodec("u64"),
+  i64: () => numberCodec("i64"),
+  u256: () => numberCodec("u256"),
 };
+
+function numberCodec(type: NumberOption): Codec<unknown> {
+  const decode = numberDecoder(type);
+  return {
+    encode: (value) => encodeNumber(type, value),
+    decode,
+    decodeOwned: decode,
+    fromRow: (batch, index) => batch.decode(index, decode),
+  };
+}
 
 /** Guards a codec of somebody else. */
 export function customCodec(codec: ValueCodec<unknown>): Codec<unknown> {

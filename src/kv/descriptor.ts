@@ -3,6 +3,7 @@ import type { TreeInfo } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import { checkTtl } from "../transaction/index.ts";
 import { builtInCodecs, type Codec, customCodec, type ValueCodec } from "./codec.ts";
+import type { NumberOption } from "./number-codec.ts";
 import { checkOneOf, checkOptions, describeValue, invalid } from "./options.ts";
 
 /** A B+ tree, which has ranges, or a hash tree for single records. */
@@ -11,8 +12,8 @@ export type KeyspaceKind = "ordered" | "hashed";
 export type KeyOption = "utf8" | "bytes";
 /** How values are stored without a codec of one's own: as JSON, UTF-8 text or bytes. */
 export type BuiltInValue = "json" | "utf8" | "bytes";
-/** How values are stored. */
-export type ValueOption = BuiltInValue | ValueCodec<unknown>;
+/** How values are stored: built in, as numbers, or by a codec of one's own. */
+export type ValueOption = BuiltInValue | NumberOption | ValueCodec<unknown>;
 
 /** What a keyspace is made of. */
 export interface KeyspaceOptions<K extends KeyOption = KeyOption, V = ValueOption> {
@@ -131,7 +132,8 @@ export function valueName(value: ValueOption): string {
     typeof value.encode === "function" &&
     typeof value.decode === "function";
   if (isCodec) return customPrefix + value.name;
-  const expected = '"json", "utf8", "bytes", or a codec with a name, encode and decode';
+  const expected =
+    '"json", "utf8", "bytes", "u64", "i64", "u256", or a codec with a name, encode and decode';
   throw invalid(action, "the option value", describeValue(value), expected);
 }
 

@@ -1,4 +1,4 @@
-import { type Receipt, runAsync, runSync, type Snapshot } from "../engine/index.ts";
+import { type Decide, type Receipt, runAsync, runSync, type Snapshot } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { Key } from "../transaction/index.ts";
 import { decideDelete, decideDeleteRange, decidePersist } from "./changes.ts";
@@ -17,6 +17,12 @@ import {
   receiptOfNothing,
   type WriteOptions,
 } from "./keyspace-core.ts";
+import {
+  decideNumber,
+  type NumberChange,
+  type NumberOptions,
+  type NumberResult,
+} from "./numbers.ts";
 import { checkOptions, invalid } from "./options.ts";
 import type { ScanOptions } from "./range.ts";
 import { AsyncRows, SyncRows } from "./rows.ts";
@@ -289,6 +295,87 @@ export class Keyspace<K extends Key = Key, V = unknown> {
     context.requireIdle();
     context.engine.beginCommit().clear(tree.id);
     return await context.engine.submit(options);
+  }
+
+  // ---- numbers, in keyspaces with the value option u64, i64 or u256
+
+  /**
+   * Adds to a number in one turn; a record keeps the expiry that it has. What the policies do not
+   * catch is an error, and nothing is applied.
+   * @throws CairnError `overflow`, `underflow`, `key_not_found`, `value_invalid`.
+   */
+  async add(
+    this: Keyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberOptions,
+  ): Promise<NumberResult> {
+    return await this.#number(decideNumber(this.#core, key, "add", amount, options), options);
+  }
+
+  /** Subtracts. @throws CairnError as {@link Keyspace.add}. */
+  async subtract(
+    this: Keyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberOptions,
+  ): Promise<NumberResult> {
+    return await this.#number(decideNumber(this.#core, key, "subtract", amount, options), options);
+  }
+
+  /** Keeps the greater of the number and `candidate`. @throws CairnError as {@link Keyspace.add}. */
+  async max(
+    this: Keyspace<K, bigint>,
+    key: K,
+    candidate: bigint,
+    options?: NumberOptions,
+  ): Promise<NumberResult> {
+    return await this.#number(decideNumber(this.#core, key, "max", candidate, options), options);
+  }
+
+  /** Keeps the lesser of the number and `candidate`. @throws CairnError as {@link Keyspace.add}. */
+  async min(
+    this: Keyspace<K, bigint>,
+    key: K,
+    candidate: bigint,
+    options?: NumberOptions,
+  ): Promise<NumberResult> {
+    return await this.#number(decideNumber(this.#core, key, "min", candidate, options), options);
+  }
+
+  addSync(
+    this: Keyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberOptions,
+  ): NumberResult {
+    return this.#numberSync(decideNumber(this.#core, key, "add", amount, options), options);
+  }
+
+  subtractSync(
+    this: Keyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberOptions,
+  ): NumberResult {
+    return this.#numberSync(decideNumber(this.#core, key, "subtract", amount, options), options);
+  }
+
+  async #number(
+    decide: Decide<NumberChange>,
+    options: NumberOptions | undefined,
+  ): Promise<NumberResult> {
+    const { context } = this.#core;
+    context.requireIdle();
+    const { receipt, result } = await context.engine.commit(decide, options);
+    return { ...result, ...(receipt ?? receiptOfNothing(context)) };
+  }
+
+  #numberSync(decide: Decide<NumberChange>, options: NumberOptions | undefined): NumberResult {
+    const { context } = this.#core;
+    context.requireIdle();
+    const { receipt, result } = context.engine.commitSync(decide, options);
+    return { ...result, ...(receipt ?? receiptOfNothing(context)) };
   }
 
   // ---- visiting many records

@@ -11,6 +11,7 @@ import type { Context } from "./context.ts";
 import { checkKey } from "./key-check.ts";
 import { coreOf, type Keyspace } from "./keyspace.ts";
 import { expiresAtOf, isThere, type KeyspaceCore, type LifetimeOptions } from "./keyspace-core.ts";
+import { changeNumber, type NumberChange, type NumberPolicies } from "./numbers.ts";
 import { checkOneOf, checkOptions, checkWhole } from "./options.ts";
 import { emptyRange, type RangeOptions, rangeOf, rangeOptionNames } from "./range.ts";
 import { RowReader, type Shape } from "./row-reader.ts";
@@ -102,6 +103,8 @@ export type SyncTransactionKeyspace<K extends Key, V> = Pick<
   | "ttlSync"
   | "put"
   | "deleteSync"
+  | "addSync"
+  | "subtractSync"
   | "entriesSync"
   | "keysSync"
   | "valuesSync"
@@ -217,6 +220,66 @@ export class TransactionKeyspace<K extends Key, V> {
     const found = this.hasSync(key);
     this.#attempt.delete(this.#core.tree, key);
     return found;
+  }
+
+  /** As {@link Keyspace.add}, when the transaction commits. */
+  async add(
+    this: TransactionKeyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberPolicies,
+  ): Promise<NumberChange> {
+    return await runAsync(changeNumber(this.#attempt, this.#core, key, "add", amount, options));
+  }
+
+  /** As {@link Keyspace.subtract}, when the transaction commits. */
+  async subtract(
+    this: TransactionKeyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberPolicies,
+  ): Promise<NumberChange> {
+    return await runAsync(
+      changeNumber(this.#attempt, this.#core, key, "subtract", amount, options),
+    );
+  }
+
+  /** As {@link Keyspace.max}, when the transaction commits. */
+  async max(
+    this: TransactionKeyspace<K, bigint>,
+    key: K,
+    candidate: bigint,
+    options?: NumberPolicies,
+  ): Promise<NumberChange> {
+    return await runAsync(changeNumber(this.#attempt, this.#core, key, "max", candidate, options));
+  }
+
+  /** As {@link Keyspace.min}, when the transaction commits. */
+  async min(
+    this: TransactionKeyspace<K, bigint>,
+    key: K,
+    candidate: bigint,
+    options?: NumberPolicies,
+  ): Promise<NumberChange> {
+    return await runAsync(changeNumber(this.#attempt, this.#core, key, "min", candidate, options));
+  }
+
+  addSync(
+    this: TransactionKeyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberPolicies,
+  ): NumberChange {
+    return runSync(changeNumber(this.#attempt, this.#core, key, "add", amount, options));
+  }
+
+  subtractSync(
+    this: TransactionKeyspace<K, bigint>,
+    key: K,
+    amount: bigint,
+    options?: NumberPolicies,
+  ): NumberChange {
+    return runSync(changeNumber(this.#attempt, this.#core, key, "subtract", amount, options));
   }
 
   entries(options: TransactionScanOptions<K> = {}): AsyncRows<Entry<K, V>> {
