@@ -204,7 +204,7 @@ test("everything deleted, and put again, is found", async () => {
   );
 });
 
-test("a rebuild tells of its progress, can be given up, and takes over when it is complete", async () => {
+test("a rebuild tells of its progress, can be given up, and takes over at its end", async () => {
   await withDatabase(
     memoryPlace,
     async (db) => {
