@@ -32,7 +32,7 @@ test("the example runs, and prints what its comments and data say", async () => 
   Object.assign(globalThis, { printed });
   await import(/* @vite-ignore */ outfile);
   expect(readFileSync(outfile, "utf8")).not.toContain("console.log");
-  expect(printed).toEqual([{ user: 7 }, "tea.black", 30, "tea.green", 12, 7, 0]);
+  expect(printed).toEqual([{ user: 7 }, "tea.black", 30, "tea.green", 12, "king", 187, 7, 0]);
 });
 
 test("every link leads to a file", () => {

@@ -45,7 +45,10 @@ export async function loadWords() {
     throw new Error(`${wordsFile} and its vectors do not match: remove tour/.cache and run again.`);
   }
   const vectorOf = (index) => bytes.subarray(index * vectorBytes, (index + 1) * vectorBytes);
-  return { words, vectorOf, bytes: bytes.length + Buffer.byteLength(text) };
+  // A whole file in a buffer of its own begins where numbers may.
+  const numbers = new Float32Array(bytes.buffer, bytes.byteOffset, wordCount * dimensions);
+  const numbersOf = (index) => numbers.subarray(index * dimensions, (index + 1) * dimensions);
+  return { words, vectorOf, numbersOf, bytes: bytes.length + Buffer.byteLength(text) };
 }
 
 /**

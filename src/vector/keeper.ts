@@ -406,7 +406,8 @@ export class Keeper implements ImageKeeper {
   }
 
   async #prepare(occasion: Occasion): Promise<void> {
-    const graph = this.#graph;
+    // A first graph that is not complete is worth keeping: the next opening goes on with it.
+    const graph = this.#graph ?? this.#successor;
     if (graph === undefined || graph.changes === 0) return;
     if (occasion === "compact") await this.#purgeAll(graph);
     else {

@@ -42,6 +42,47 @@ function bytesOf(length, seed) {
 /** Cases for every platform, over the memory storage. */
 export const portableCases = [
   {
+    name: "vectors: nearest, filtered, in a snapshot, in a transaction",
+    run: (context) =>
+      withDatabase(context, async (db) => {
+        const next = numbers(5);
+        const vectorOf = () => Float32Array.from({ length: 16 }, () => next() / 2 ** 31 - 1);
+        const index = await db.vectors("vectors", { dimensions: 16, metric: "l2", fields: ["n"] });
+        const known = new Map();
+        const entries = Array.from({ length: 1_500 }, (_none, n) => {
+          const vector = vectorOf();
+          known.set(`${n}`, vector);
+          return { id: `${n}`, vector, metadata: { n } };
+        });
+        await index.putMany(entries);
+        assert((await index.check()).ok, "the graph is sound");
+        const squares = (left, right) =>
+          left.reduce((sum, value, at) => sum + (value - right[at]) ** 2, 0);
+        const nearest = (query, isIn = () => true) =>
+          [...known]
+            .filter(([id]) => isIn(Number(id)))
+            .sort(([, left], [, right]) => squares(query, left) - squares(query, right))
+            .slice(0, 5)
+            .map(([id]) => id);
+        const idsOf = (results) => results.map(({ id }) => id);
+        const query = vectorOf();
+        equal(idsOf(index.searchSync(query, { k: 5, exact: true })), nearest(query));
+        equal(idsOf(await index.search(query, { k: 5, ef: 500 })), nearest(query));
+        const filter = { n: { lt: 300 } };
+        const filtered = nearest(query, (n) => n < 300);
+        equal(idsOf(await index.search(query, { k: 5, filter })), filtered);
+        const snapshot = db.snapshot();
+        const before = nearest(query);
+        await db.transaction((tx) => {
+          for (const id of before) tx.vectors(index).delete(id);
+        });
+        for (const id of before) known.delete(id);
+        equal(idsOf(await index.search(query, { k: 5, ef: 500 })), nearest(query));
+        equal(idsOf(await index.search(query, { k: 5, ef: 500, snapshot })), before);
+        snapshot.release();
+      }),
+  },
+  {
     name: "values come back: utf8, json and bytes",
     run: (context) =>
       withDatabase(context, async (db) => {
