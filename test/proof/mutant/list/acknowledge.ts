@@ -3,8 +3,7 @@ import type { Mutant } from "../mutant.ts";
 
 const pipeline = "src/engine/pipeline.ts";
 const syncs = "src/engine/log/syncs.ts";
-const sync = `        if (isSync) this.#setup.log.syncSync();
-        else yield this.#setup.log.sync();`;
+const sync = "      yield this.#setup.log.sync();";
 const append = "      if (this.seq >= firstSeq) yield* this.#append(firstSeq);";
 const syncAll = "for (const segment of segments) await this.#log.sync(segment);";
 const crashes = ["crash", "crash-later"] as const;
@@ -13,9 +12,7 @@ export const acknowledge: readonly Mutant[] = [
   {
     id: "acknowledge-before-sync",
     story: "A commit is answered as durable while its sync is still to come.",
-    edits: [
-      { file: pipeline, from: sync, to: "if (!isSync) this.#setup.log.sync().catch(ignore);" },
-    ],
+    edits: [{ file: pipeline, from: sync, to: "      this.#setup.log.sync().catch(ignore);" }],
     checks: crashes,
   },
   {

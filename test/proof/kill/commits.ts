@@ -1,6 +1,6 @@
 /** What commit number n consists of: both processes work it out from the number alone. */
-import type { EffectBuffer } from "../../src/engine/index.ts";
-import { Random } from "../storage/random.ts";
+import type { EffectBuffer } from "../../../src/engine/index.ts";
+import { Random } from "../../storage/random.ts";
 
 type Put = (tree: number, key: string, value: string) => void;
 

@@ -1,14 +1,12 @@
-/** What the parent of kill-loop.mjs does with a database whose process is gone. */
+/** What is asked of a database whose process is gone. */
 import { randomFillSync } from "node:crypto";
-import { loadCore } from "../../bindings/load.ts";
-import { type Engine, type EngineOptions, openEngine } from "../../src/engine/index.ts";
-import { openNodeStorage } from "../../src/storage/node-fs/index.ts";
-import { difference, readState } from "../crash/model.ts";
-import { Model } from "./kill-loop.commits.ts";
+import { loadCore } from "../../../bindings/load.ts";
+import { type Engine, type EngineOptions, openEngine } from "../../../src/engine/index.ts";
+import { openNodeStorage } from "../../../src/storage/node-fs/index.ts";
+import { difference, readState } from "../../crash/model.ts";
+import type { Model } from "./commits.ts";
 
-export { Model };
-
-async function openFolder(folder: string, options: EngineOptions): Promise<Engine> {
+export async function openFolder(folder: string, options: EngineOptions): Promise<Engine> {
   return await openEngine(openNodeStorage(folder), options, {
     module: loadCore(),
     clock: () => Date.now(),
