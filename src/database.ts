@@ -407,7 +407,8 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
 
   /**
    * Copies a consistent state to a folder or storage that holds no database, while this one goes
-   * on. @throws CairnError `target_exists`.
+   * on: the newest, or of a database opened `readOnly` the last checkpoint, without the log after
+   * it. @throws CairnError `target_exists`.
    */
   async backup(target: string | Storage, options: LongOptions = {}): Promise<void> {
     this.#requireOpen();

@@ -86,7 +86,8 @@ export class Applier {
     const bytes = effectHeaderBytes + view.getUint32(8, true);
     if (at + bytes > effects.length) throw effectInvalid(at);
     if (view.getUint8(0) === effectOp.createTree) {
-      const info = decodeDescriptor(id, effects.subarray(at + effectHeaderBytes, at + bytes));
+      const body = effects.subarray(at + effectHeaderBytes, at + bytes);
+      const info = decodeDescriptor(id, body, at);
       const result = this.#core.exports.createTree(id, treeKinds[info.kind]);
       if (result < 0) throw this.#pager.failure(result);
       this.#trees.create(info);
@@ -175,8 +176,14 @@ function treeAt(effects: Uint8Array, at: number): number {
   return new DataView(effects.buffer, effects.byteOffset + at).getUint32(4, true);
 }
 
-function decodeDescriptor(id: number, bytes: Uint8Array): TreeInfo {
-  const descriptor = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+function decodeDescriptor(id: number, bytes: Uint8Array, at: number): TreeInfo {
+  let descriptor: Record<string, unknown>;
+  try {
+    descriptor = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+  } catch {
+    throw effectInvalid(at);
+  }
+  if (typeof descriptor !== "object" || descriptor === null) throw effectInvalid(at);
   const kind = descriptor.kind === "hashed" ? "hashed" : "ordered";
   return { id, kind, descriptor };
 }

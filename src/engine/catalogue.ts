@@ -14,6 +14,7 @@
  * The checksum over all of it stands in the root, so damage is found before anything is decoded.
  */
 import { CairnError } from "../errors.ts";
+import { catalogueFault } from "./catalogue-check.ts";
 import type { Checksum } from "./checksum.ts";
 import { requireReadable } from "./format-version.ts";
 import type { CatalogueImage } from "./images.ts";
@@ -96,11 +97,15 @@ export function decodeCatalogue(
     readU64(view, 32) === reference.number &&
     view.getUint32(12, true) === bytes.length - headerBytes;
   if (!belongs) throw catalogueCorrupt("it belongs to another root");
+  let body: unknown;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes.subarray(headerBytes))) as Catalogue;
+    body = JSON.parse(new TextDecoder().decode(bytes.subarray(headerBytes)));
   } catch (cause) {
     throw catalogueCorrupt("its body cannot be decoded", cause);
   }
+  const fault = catalogueFault(body);
+  if (fault !== undefined) throw catalogueCorrupt(fault);
+  return body as Catalogue;
 }
 
 function catalogueCorrupt(what: string, cause?: unknown): CairnError {

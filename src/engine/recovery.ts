@@ -222,8 +222,13 @@ function* olderState(
 function* readCatalogue(storage: Storage, core: Core, root: Root): Steps<Catalogue | undefined> {
   const reference = root.catalogue;
   if (reference === undefined) return undefined;
-  const bytes = new Uint8Array(reference.bytes);
   const file = blobFile("catalogue", reference);
+  // Before there is room made for it: the root may say anything.
+  const size = yield* wait(sizeOf(storage, file));
+  if (size < reference.offset + reference.bytes) {
+    throw blobCorrupt(file, "it is missing, or shorter than the root says");
+  }
+  const bytes = new Uint8Array(reference.bytes);
   try {
     const got = yield* wait(storage.blobs.read(file, reference.offset, bytes));
     if (got < bytes.length) throw blobCorrupt(file, "it is shorter than the root says");

@@ -84,10 +84,34 @@ export function encodeDescriptor(descriptor: KeyspaceDescriptor): Uint8Array {
   return textEncoder.encode(JSON.stringify(descriptor));
 }
 
-/** The keyspace that a tree is; undefined for trees of other kinds. */
+/**
+ * The keyspace that a tree is; undefined for trees of other kinds. @throws CairnError `corruption`
+ * for a descriptor that no writer of this format can have made.
+ */
 export function keyspaceOf(tree: TreeInfo): KeyspaceDescriptor | undefined {
   const { descriptor } = tree;
-  return descriptor.type === "keyspace" ? (descriptor as unknown as KeyspaceDescriptor) : undefined;
+  if (descriptor.type !== "keyspace") return undefined;
+  if (isKeyspaceDescriptor(descriptor)) return descriptor;
+  throw new CairnError(
+    "corruption",
+    `Reading the catalogue: tree ${tree.id} is called a keyspace, but is not described as one. ` +
+      "Restore from a backup.",
+    { details: { tree: tree.id, reason: "descriptor" } },
+  );
+}
+
+function isKeyspaceDescriptor(
+  found: TreeInfo["descriptor"],
+): found is TreeInfo["descriptor"] & KeyspaceDescriptor {
+  const { kind, name, key, value, ttl } = found;
+  const isTtl = ttl === undefined || (typeof ttl === "number" && Number.isSafeInteger(ttl));
+  const isKind = kind === "ordered" || kind === "hashed";
+  const isNamed = typeof name === "string" && name.length <= nameCharsMax;
+  if (!isKind || !isNamed || !isTtl || (key !== "utf8" && key !== "bytes")) return false;
+  return (
+    typeof value === "string" &&
+    (value.startsWith(customPrefix) || Object.hasOwn(builtInCodecs, value))
+  );
 }
 
 /** Refuses options that contradict what is stored: `keyspace_exists`. Absent ones agree. */
