@@ -111,7 +111,7 @@ class ListCheck {
     if (shown.length > (this.#lists.get(key)?.length ?? -1)) this.#lists.set(key, shown);
   }
 
-  /** What a read says about the list: what an unknown one has appended itself may never be there. */
+  /** What a read tells of the list: what an unknown one has appended itself may never be there. */
   #shown(index: number, list: readonly number[]): readonly number[] {
     return this.#all[index].status === "ok" ? list : this.#withoutOwn(list, index);
   }
@@ -294,8 +294,8 @@ class ListCheck {
 }
 
 /**
- * The same graph without cycles in which two rw meet: behind an rw a node is another one, from which
- * no rw leads on.
+ * The same graph without cycles in which two rw meet: behind an rw a node is another one, from
+ * which no rw leads on.
  */
 function separated(graph: Graph): Graph {
   const count = graph.edges.length;

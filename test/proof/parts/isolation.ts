@@ -1,6 +1,6 @@
 /**
- * The isolation part: 16 to 64 clients at once, in an order that the seed decides, and checkers that
- * look for anomalies in what they saw. `count` is transactions.
+ * The isolation part: 16 to 64 clients at once, in an order that the seed decides, and checkers
+ * that look for anomalies in what they saw. `count` is transactions.
  *
  * Lists that are appended to show every anomaly of transactions; registers are checked for
  * linearizability. Under snapshot isolation write skew must turn up, or the checker would see
