@@ -130,9 +130,7 @@ export class Keeper implements ImageKeeper {
 
   /** Vectors that the graph does not have yet, or has not linked. */
   get backlog(): number {
-    const lagging = this.#successor ?? this.#graph;
-    if (lagging === undefined) return 0;
-    return Math.max(0, this.#trees.latestNext - lagging.born) + lagging.unlinked;
+    return this.serving?.backlog(this.#trees.latestNext) ?? 0;
   }
 
   /** How far the graph is that is being built. */
@@ -273,7 +271,7 @@ export class Keeper implements ImageKeeper {
       const next = await runAsync(this.learn(pin, seq));
       if (this.#graph === undefined && this.#successor === undefined) {
         if (engine.records(this.#trees.ids.ids, pin) < this.limits.graphRowsMin) return false;
-        await this.#begin(pin);
+        await this.#begin(pin, next);
       }
       let hasMore = false;
       for (const lagging of [this.#graph, this.#successor]) {
@@ -282,6 +280,12 @@ export class Keeper implements ImageKeeper {
         if (!(await this.#advance(lagging, state))) hasMore = true;
       }
       this.#succeed(next);
+      const graph = this.#graph;
+      if (!hasMore && graph !== undefined && this.#successor === undefined) {
+        const count = engine.records(this.#trees.ids.ids, pin);
+        if (graph.isOutgrown(count)) await this.#begin(pin, next);
+        hasMore = this.#successor !== undefined;
+      }
       return hasMore || engine.published.seq !== seq;
     } finally {
       pin.release();
@@ -308,13 +312,15 @@ export class Keeper implements ImageKeeper {
   }
 
   /** A graph that is to be built from the rows. */
-  async #begin(pin: Snapshot): Promise<void> {
+  async #begin(pin: Snapshot, next: number): Promise<void> {
     const graph = this.#maker.create(this.#options);
     if (!graph.isTrained) {
       const vectors = await runAsync(sample(this.#trees, pin, this.#options.dimensions));
       graph.train(vectors);
     }
-    this.#successor = new Lagging(graph, { born: 0, killed: this.#known });
+    const trained = this.#context.engine.records(this.#trees.ids.ids, pin);
+    const state = { born: 0, killed: this.#known, trained, target: next };
+    this.#successor = new Lagging(graph, state);
   }
 
   /** The successor takes over when it has everything that there is. */
@@ -336,8 +342,12 @@ export class Keeper implements ImageKeeper {
       const reader = this.#maker.read(this.#options);
       await images.read(image, (_at, bytes) => reader.write(bytes));
       while (!reader.verify(verifyNodes)) await nextTurn();
-      const { born, seq } = image.note;
-      this.#graph = new Lagging(reader.graph, { born: Number(born), killed: Number(seq) });
+      const { born, seq, trained } = image.note;
+      this.#graph = new Lagging(reader.graph, {
+        born: Number(born),
+        killed: Number(seq),
+        trained: Number(trained),
+      });
       this.#graph.kill(this.#deaths, this.#known);
     } catch (error) {
       if (this.#isStopped || !(error instanceof CairnError)) throw error;
@@ -371,9 +381,9 @@ export class Keeper implements ImageKeeper {
     await this.#exclusively(async () => {
       const pin = this.#context.pin();
       try {
-        await runAsync(this.learn(pin, Number(pin.seq)));
+        const next = await runAsync(this.learn(pin, Number(pin.seq)));
         if (this.#context.engine.records(this.#trees.ids.ids, pin) === 0) return;
-        await this.#begin(pin);
+        await this.#begin(pin, next);
       } finally {
         pin.release();
       }
@@ -432,7 +442,7 @@ export class Keeper implements ImageKeeper {
     const { images } = this.#context.engine;
     lagging.isFrozen = true;
     const writer = lagging.graph.write();
-    const { born, killed, changes } = lagging;
+    const { born, killed, changes, trained } = lagging;
     try {
       const pieces = (function* () {
         for (let piece = writer.read(imagePieceBytes); piece !== undefined; ) {
@@ -440,7 +450,7 @@ export class Keeper implements ImageKeeper {
           piece = writer.read(imagePieceBytes);
         }
       })();
-      await images.write(this.#trees.ids.rows, { born, seq: killed }, pieces);
+      await images.write(this.#trees.ids.rows, { born, seq: killed, trained }, pieces);
       lagging.changes -= changes;
     } finally {
       writer.close();

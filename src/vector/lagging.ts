@@ -8,8 +8,18 @@ import type { Graph } from "./keeper.ts";
 import type { LabelSet } from "./label-set.ts";
 import type { VectorTrees } from "./trees.ts";
 
+/** Components outside of what codes can say, as a share, before codes are trained anew. */
+const clippedShareMax = 0.01;
 /** Rows appended in one go. */
 const rowsPerBatch = 512;
+
+/** Where a graph begins. */
+export interface LaggingState {
+  readonly born: number;
+  readonly killed: number;
+  readonly trained: number;
+  readonly target?: number;
+}
 
 export class Lagging {
   readonly graph: Graph;
@@ -17,6 +27,10 @@ export class Lagging {
   born: number;
   /** Deaths up to this commit are marked in the graph. */
   killed: number;
+  /** Vectors there were when the codes were trained. */
+  readonly trained: number;
+  /** Labels below it were there before; writers wait only for what comes after them. */
+  readonly target: number;
   /** Appended and not linked yet. */
   unlinked = 0;
   /** Vectors that were marked dead since the last purge. */
@@ -28,13 +42,26 @@ export class Lagging {
   #purge: number | undefined;
   #filter: LabelSet | undefined;
 
-  constructor(graph: Graph, state: { born: number; killed: number }) {
+  constructor(graph: Graph, state: LaggingState) {
     this.graph = graph;
     this.born = state.born;
     this.killed = state.killed;
+    this.trained = state.trained;
+    this.target = state.target ?? state.born;
     const { unlinked, dead } = graph.stats();
     this.unlinked = unlinked;
     this.dead = dead;
+  }
+
+  /** Vectors that were put since it began, and are not linked. */
+  backlog(next: number): number {
+    const behind = Math.max(0, next - Math.max(this.born, this.target));
+    return this.born >= this.target ? behind + this.unlinked : behind;
+  }
+
+  /** The codes were trained with vectors that those of today have outgrown. */
+  isOutgrown(count: number): boolean {
+    return count >= 2 * this.trained && this.graph.stats().clippedShare > clippedShareMax;
   }
 
   /** Marks what has died. */
