@@ -110,7 +110,7 @@ describe.each(names.flatMap((name) => [`open ${name}`, `closed ${name}`]))("%s",
     expect(await refusal(withSegments)).toMatchObject(expected);
   });
 
-  test("the checksums of this test are those of the format: with its own version it opens", async () => {
+  test("with its own version and checksums made anew it opens", async () => {
     const same = changed(changed(files(), isRoot, stampRoot(1)), isSegment, stampSegment(1));
     unpack(withCatalogues(same, 1), folder);
     expect(pack(folder)).toEqual(files());
