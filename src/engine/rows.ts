@@ -21,14 +21,18 @@ export class Rows {
   readonly count: number;
   /** The range may hold more rows behind these. */
   readonly more: boolean;
-  /** The last key that the batch has come to, expired records included; to go on behind. */
-  readonly resume: Uint8Array | undefined;
-  /** All columns: seqs, expiry times, ends of keys, ends of values, flags, keys, values. */
+  /** Rows in the columns: one more than `count` when the last only says how far the batch came. */
+  readonly #rows: number;
+  /** All columns: ends of keys, ends of values, seqs, expiry times, flags, keys, values. */
   readonly #bytes: Uint8Array;
-  readonly #seqs: Float64Array;
-  readonly #expires: Float64Array;
-  readonly #keyEnds: Uint32Array;
-  readonly #valueEnds: Uint32Array;
+  readonly #buffer: ArrayBuffer;
+  /** Ends of keys, then ends of values. */
+  readonly #ends: Uint32Array;
+  /** Seqs, then expiry times; only with the `meta` column. */
+  readonly #meta: Float64Array | undefined;
+  readonly #hasKeys: boolean;
+  /** Where the ends of values begin in `#ends`. */
+  readonly #valueEndsAt: number;
   readonly #flagsAt: number;
   readonly #keysAt: number;
   readonly #valuesAt: number;
@@ -38,58 +42,66 @@ export class Rows {
   #text: string | undefined;
 
   constructor(core: Core, rows: number, wanted: Columns, more: boolean) {
-    const metaRows = wanted.meta ? rows : 0;
     const keyRows = wanted.keys ? rows : 0;
     const valueRows = wanted.values ? rows : 0;
     const keyBytes = core.keyColumnBytes;
     const valueBytes = wanted.values ? core.valueColumnBytes : 0;
-    const keyEndsAt = metaRows * 16;
-    const valueEndsAt = keyEndsAt + keyRows * 4;
-    this.#flagsAt = valueEndsAt + valueRows * 4;
-    this.#keysAt = this.#flagsAt + rows;
-    this.#valuesAt = this.#keysAt + keyBytes;
-    const bytes = new Uint8Array(this.#valuesAt + valueBytes);
-    const copy = (column: number, count: number, to: number): void => {
-      if (count > 0) bytes.set(core.output.subarray(column, column + count), to);
-    };
-    copy(columns.seqs, metaRows * 8, 0);
-    copy(columns.expires, metaRows * 8, metaRows * 8);
-    copy(columns.keyEnds, keyRows * 4, keyEndsAt);
-    copy(columns.valueEnds, valueRows * 4, valueEndsAt);
-    copy(columns.flags, rows, this.#flagsAt);
-    copy(columns.keys, keyBytes, this.#keysAt);
-    copy(columns.values, valueBytes, this.#valuesAt);
-    const { buffer } = bytes;
+    // Eight bytes for each row, whichever columns there are: the f64 behind them are aligned.
+    const metaAt = rows * 8;
+    const flagsAt = metaAt + (wanted.meta ? rows * 16 : 0);
+    const keysAt = flagsAt + rows;
+    const valuesAt = keysAt + keyBytes;
+    const bytes = new Uint8Array(valuesAt + valueBytes);
+    const { output } = core;
+    copy(bytes, 0, output, columns.keyEnds, keyRows * 4);
+    copy(bytes, keyRows * 4, output, columns.valueEnds, valueRows * 4);
+    if (wanted.meta) {
+      copy(bytes, metaAt, output, columns.seqs, rows * 8);
+      copy(bytes, metaAt + rows * 8, output, columns.expires, rows * 8);
+      this.#meta = new Float64Array(bytes.buffer, metaAt, rows * 2);
+    }
+    copy(bytes, flagsAt, output, columns.flags, rows);
+    copy(bytes, keysAt, output, columns.keys, keyBytes);
+    copy(bytes, valuesAt, output, columns.values, valueBytes);
+    const skipped = rows > 0 && bytes[flagsAt + rows - 1] === rowSkipped;
     this.#bytes = bytes;
-    this.#seqs = new Float64Array(buffer, 0, metaRows);
-    this.#expires = new Float64Array(buffer, metaRows * 8, metaRows);
-    this.#keyEnds = new Uint32Array(buffer, keyEndsAt, keyRows);
-    this.#valueEnds = new Uint32Array(buffer, valueEndsAt, valueRows);
-    const skipped = rows > 0 && bytes[this.#flagsAt + rows - 1] === rowSkipped;
+    this.#buffer = bytes.buffer;
+    this.#ends = new Uint32Array(bytes.buffer, 0, keyRows + valueRows);
+    this.#hasKeys = wanted.keys;
+    this.#valueEndsAt = keyRows;
+    this.#flagsAt = flagsAt;
+    this.#keysAt = keysAt;
+    this.#valuesAt = valuesAt;
+    this.#rows = rows;
     this.count = skipped ? rows - 1 : rows;
     this.more = more;
-    this.resume = more && rows > 0 && wanted.keys ? this.key(rows - 1) : undefined;
+  }
+
+  /** The last key that the batch has come to, expired records included; to go on behind. */
+  get resume(): Uint8Array | undefined {
+    return this.more && this.#rows > 0 && this.#hasKeys ? this.key(this.#rows - 1) : undefined;
   }
 
   key(row: number): Uint8Array {
-    const from = row === 0 ? 0 : this.#keyEnds[row - 1];
+    const from = row === 0 ? 0 : this.#ends[row - 1];
     // Not `subarray`, which takes twice as long.
-    return new Uint8Array(this.#bytes.buffer, this.#keysAt + from, this.#keyEnds[row] - from);
+    return new Uint8Array(this.#buffer, this.#keysAt + from, this.#ends[row] - from);
   }
 
   keyText(row: number): string {
     const keyBytes = this.#valuesAt - this.#keysAt;
     this.#text ??= decoder.decode(this.#bytes.subarray(this.#keysAt, this.#valuesAt));
     if (this.#text.length !== keyBytes) return decoder.decode(this.key(row));
-    return this.#text.slice(row === 0 ? 0 : this.#keyEnds[row - 1], this.#keyEnds[row]);
+    return this.#text.slice(row === 0 ? 0 : this.#ends[row - 1], this.#ends[row]);
   }
 
   /** The value; views share one buffer with the other rows of the batch. */
   value(row: number): Uint8Array {
     const large = this.#large?.get(row);
     if (large !== undefined) return large;
-    const from = row === 0 ? 0 : this.#valueEnds[row - 1];
-    return new Uint8Array(this.#bytes.buffer, this.#valuesAt + from, this.#valueEnds[row] - from);
+    const at = this.#valueEndsAt + row;
+    const from = row === 0 ? 0 : this.#ends[at - 1];
+    return new Uint8Array(this.#buffer, this.#valuesAt + from, this.#ends[at] - from);
   }
 
   /**
@@ -99,16 +111,18 @@ export class Rows {
   decode<T>(row: number, decode: Decode<T>): T {
     const large = this.#large?.get(row);
     if (large !== undefined) return decode(large, 0, large.length);
-    const from = row === 0 ? 0 : this.#valueEnds[row - 1];
-    return decode(this.#bytes, this.#valuesAt + from, this.#valueEnds[row] - from);
+    const at = this.#valueEndsAt + row;
+    const from = row === 0 ? 0 : this.#ends[at - 1];
+    return decode(this.#bytes, this.#valuesAt + from, this.#ends[at] - from);
   }
 
+  /** Needs the `meta` column, as does {@link expiresAt}. */
   seq(row: number): number {
-    return this.#seqs[row];
+    return (this.#meta as Float64Array)[row];
   }
   /** Unix milliseconds; 0 for never. */
   expiresAt(row: number): number {
-    return this.#expires[row];
+    return (this.#meta as Float64Array)[this.#rows + row];
   }
 
   /** True where `value` is an overflow descriptor that must be replaced by `setLarge`. */
@@ -120,4 +134,14 @@ export class Rows {
     this.#large ??= new Map();
     this.#large.set(row, value);
   }
+}
+
+function copy(
+  target: Uint8Array,
+  at: number,
+  source: Uint8Array,
+  from: number,
+  bytes: number,
+): void {
+  if (bytes > 0) target.set(source.subarray(from, from + bytes), at);
 }
