@@ -6,6 +6,8 @@ import { noFileCases, portableCases } from "./cases.mjs";
 import { equal, runCases } from "./runner.mjs";
 
 const { process, console } = globalThis;
+// Node's message ports make one when the first message comes, and load it with Buffer's help.
+void globalThis.MessageEvent;
 for (const name of ["process", "Buffer", "global", "setImmediate", "clearImmediate"]) {
   delete globalThis[name];
 }
