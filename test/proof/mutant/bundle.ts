@@ -52,7 +52,7 @@ async function compileCore(edits: readonly Edit[]): Promise<string> {
   let wasm = new Uint8Array(0);
   const options = ["--runtime", "stub", "--enable", "simd", "--exportStart", "initialize"];
   const { error, stderr } = await asc.main(
-    ["assembly/index.ts", ...options, "--noAssert", "--use", "abort=", "-O1", "--outFile", "core"],
+    ["assembly/index.ts", ...options, "--noAssert", "--use", "abort=", "--outFile", "core"],
     {
       readFile(name: string, base: string): string | null {
         const path = resolve(base, name);

@@ -1,0 +1,54 @@
+// Branches of log, recovery, checkpoint and codecs that no test takes.
+//
+//   node test/proof/coverage.mjs [TEST ...]        (default: the suites below)
+//
+// Ends with `N of M branches`, and 1 when one is left out.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+process.chdir(root);
+
+const measured = [
+  "src/engine/log/**",
+  "src/engine/{recovery,checkpoint,root,catalogue,blob,open,format-version}.ts",
+  "src/kv/{codec,descriptor,text,bytes}.ts",
+];
+const suites = ["test/engine", "test/format", "test/crash", "test/golden", "test/kv"];
+
+const folder = mkdtempSync(join(tmpdir(), "cairn-coverage-"));
+const tests = process.argv.length > 2 ? process.argv.slice(2) : suites;
+const include = measured.map((pattern) => `--coverage.include=${pattern}`);
+const vitest = "node_modules/vitest/vitest.mjs";
+const { status } = spawnSync(
+  process.execPath,
+  [vitest, "run", ...tests, "--maxWorkers=1", "--coverage", "--coverage.provider=v8"].concat(
+    ["--coverage.reporter=json", `--coverage.reportsDirectory=${folder}`],
+    include,
+  ),
+  { stdio: ["ignore", "ignore", "inherit"] },
+);
+if (status !== 0) console.log("a test has failed: the coverage is that of the others");
+const files = JSON.parse(readFileSync(join(folder, "coverage-final.json"), "utf8"));
+rmSync(folder, { recursive: true });
+
+let all = 0;
+let taken = 0;
+for (const { path, branchMap, b } of Object.values(files)) {
+  for (const [id, { type, locations }] of Object.entries(branchMap)) {
+    for (const [index, count] of b[id].entries()) {
+      all++;
+      if (count > 0) taken++;
+      else {
+        const { line } = locations[index]?.start ?? branchMap[id].loc.start;
+        const where = line ?? branchMap[id].loc.start.line;
+        console.log(`${relative(root, path)}:${where} ${type}, way ${index + 1}`);
+      }
+    }
+  }
+}
+console.log(`${taken} of ${all} branches`);
+process.exitCode = taken === all && status === 0 ? 0 : 1;
