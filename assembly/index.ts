@@ -10,7 +10,7 @@ import { getMany as orderedGetMany } from "./btree/many";
 import { get as orderedGet, put as orderedPut } from "./btree/put";
 import { countRange as orderedCount } from "./btree/range";
 import { relocate as orderedRelocate, repack as orderedRepack } from "./btree/repack";
-import { scan as orderedScan } from "./btree/scan";
+import { fold as orderedFold, scan as orderedScan } from "./btree/scan";
 import { copyBytes } from "./page/bytes";
 import { NEED_FRAMES, PAGE_MISS, TREE_UNKNOWN, UNORDERED } from "./errors";
 import { hashCheckBegin, hashCheckNext } from "./hash/check";
@@ -43,6 +43,7 @@ import { ROW_ABSENT } from "./page/rows";
 import * as header from "./page/header";
 import { RECORD_OVERFLOW, copyKey } from "./page/slotted";
 import * as reclaiming from "./tree/reclaim";
+import { setProgram as takeProgram } from "./tables/program";
 import * as trees from "./tree/tree";
 
 export { crc32c } from "./crc32c";
@@ -363,6 +364,20 @@ export function scan(
   }
   const high = INPUT + <usize>max(lowLength, 0);
   return orderedScan(tree, epochOf(at), flags, INPUT, lowLength, high, highLength, now, limit);
+}
+
+/** Takes the program of the next scans and folds from INPUT: 0, or -1. See tables/program.ts. */
+export function setProgram(bytes: u32): i32 {
+  return takeProgram(INPUT, bytes);
+}
+
+/** Gathers over a range instead of handing rows out; bounds as for `scan`. See btree/scan.ts. */
+export function fold(id: u32, at: f64, flags: u32, lowLength: i32, highLength: i32): i32 {
+  const tree = trees.findTree(id);
+  if (tree == 0) return TREE_UNKNOWN;
+  if (trees.treeKind(tree) == trees.KIND_HASHED) return UNORDERED;
+  const high = INPUT + <usize>max(lowLength, 0);
+  return orderedFold(tree, epochOf(at), flags, INPUT, lowLength, high, highLength);
 }
 
 /** Counts low <= key < high (empty high: no bound) into STATUS_COUNT. */

@@ -76,6 +76,8 @@ export interface CoreExports {
     now: number,
     limit: number,
   ): number;
+  setProgram(bytes: number): number;
+  fold(id: number, at: number, flags: number, lowLength: number, highLength: number): number;
   countRange(id: number, at: number, lowLength: number, highLength: number): number;
   apply(length: number, seq: number): number;
   clear(id: number): number;
@@ -196,6 +198,16 @@ export class Core {
     this.#keyLengths = new Uint16Array(buffer, this.inputAddress, rowsMax);
     this.#u32 = new Uint32Array(buffer, this.#statusAddress, 16);
     this.#f64 = new Float64Array(buffer, this.#statusAddress, 10);
+  }
+
+  /** Hands a program to the scans and folds that come next: assembly/tables/program.ts. */
+  setProgram(program: Uint8Array): void {
+    this.input.set(program);
+    if (this.exports.setProgram(program.length) === 0) return;
+    throw new CairnError(
+      "invariant_broken",
+      "Handing a program to the core: it is malformed. This is a fault in CairnDB.",
+    );
   }
 
   /** Keeps a value's page in its frame, and the memory in its place, while `fn` looks at it. */

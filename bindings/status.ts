@@ -70,7 +70,11 @@ export const scanFlags = {
   keys: 8,
   values: 16,
   meta: 32,
+  program: 64,
 } as const;
+
+/** What `fold` answers: the end, more behind the key in the column, or rows for the host. */
+export const foldEnds = { done: 0, more: 1, undecided: 2 } as const;
 
 /** Record flags. The last two only occur in row columns. */
 export const recordFlags = { expires: 1, overflow: 2 } as const;

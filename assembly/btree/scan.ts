@@ -16,8 +16,10 @@ import {
   ROW_SKIPPED,
   SCAN_AFTER_LOW,
   SCAN_KEYS,
+  SCAN_PROGRAM,
   SCAN_REVERSE,
   SCAN_THROUGH_HIGH,
+  VALUES,
   beginRows,
   endRows,
   isExpired,
@@ -35,6 +37,16 @@ import {
   touchCells,
   touchSlots,
 } from "../page/slotted";
+import {
+  PASS,
+  RESULT_BYTES,
+  beginFolds,
+  fold as foldRow,
+  folds,
+  judge,
+  results,
+  rowAt,
+} from "../tables/program";
 import { rootAt, treeId } from "../tree/tree";
 import { childAt, childIndex, failure, rootPage, treePage } from "./path";
 
@@ -44,6 +56,10 @@ const lastKey: usize = memory.data(2048, 16);
 let height: u32 = 0;
 let leaf: usize = 0;
 let owner: u32 = 0;
+/** Rows that a program has judged since the batch began. */
+let judged: u32 = 0;
+/** After so many of them a batch ends, so that others get a turn. */
+const JUDGED_MAX: u32 = 65_536;
 
 function stackPage(level: u32): usize {
   return load<u32>(branches + ((<usize>level) << 2));
@@ -146,6 +162,7 @@ export function scan(
   const throughHigh = (flags & SCAN_THROUGH_HIGH) != 0;
   let hops: u32 = 0;
   let started = false;
+  judged = 0;
   while (true) {
     const count = countOf(leaf);
     const from: u32 =
@@ -165,15 +182,16 @@ export function scan(
     if (moved > 0 && !isBeyond(reverse, lastLength)) {
       moved = corrupt(idOf(leaf), REASON_BOUNDS);
     }
-    if (moved == PAGE_MISS && rows == 0 && started && hops > 0) {
-      // Nothing but expired records so far: say how far, or the next try would begin again.
+    const isLong = moved > 0 && judged >= JUDGED_MAX;
+    if (rows == 0 && started && ((moved == PAGE_MISS && hops > 0) || isLong)) {
+      // Nothing but unwanted records so far: say how far, or the next try would begin again.
       copyBytes(OUTPUT + KEYS, lastKey, lastLength);
       pushMarker(ROW_SKIPPED, lastLength);
     }
     if (moved < 0) return rows > 0 && moved == PAGE_MISS ? endRows(true) : moved;
     hops++;
     if (moved == 0) return endRows(false);
-    if (rows == most) return endRows(true);
+    if (rows == most || isLong) return endRows(true);
   }
 }
 
@@ -184,7 +202,7 @@ function emit(from: u32, to: u32, reverse: bool, flags: u32, now: f64, most: u32
   while (left-- > 0) {
     if (rows == most) return false;
     const tail = tailAt(leaf, index);
-    if (!isExpired(tail, now)) {
+    if (!isExpired(tail, now) && (!(flags & SCAN_PROGRAM) || mayPass(tail))) {
       let length: u32 = 0;
       if (flags & SCAN_KEYS) {
         length = keyLengthAt(leaf, index);
@@ -197,4 +215,78 @@ function emit(from: u32, to: u32, reverse: bool, flags: u32, now: f64, most: u32
     index = reverse ? index - 1 : index + 1;
   }
   return true;
+}
+
+function mayPass(tail: usize): bool {
+  judged++;
+  const row = rowAt(tail);
+  return row == 0 || judge(row) == PASS;
+}
+
+/** What `fold` answers when a row is not of the program's layout: the host must read the rows. */
+export const FOLD_UNDECIDED: i32 = 2;
+/** There is more behind the key in the key column. */
+const FOLD_MORE: i32 = 1;
+
+/**
+ * Gathers what the program's folds want of the rows between low and high that pass, into OUTPUT
+ * behind the columns of keys. 0 at the end, FOLD_MORE, FOLD_UNDECIDED, or a negative code.
+ */
+export function fold(
+  tree: usize,
+  at: u64,
+  flags: u32,
+  low: usize,
+  lowLength: i32,
+  high: usize,
+  highLength: i32,
+): i32 {
+  beginRows();
+  beginFolds();
+  const root = rootAt(tree, at);
+  if (root == 0) return endFold(0);
+  height = 0;
+  owner = treeId(tree);
+  const where = lowLength >= 0 ? TO_KEY : TO_FIRST;
+  let moved = enter(rootPage(root, owner), where, low, <u32>lowLength);
+  if (moved < 0) return moved;
+  const afterLow = (flags & SCAN_AFTER_LOW) != 0;
+  const throughHigh = (flags & SCAN_THROUGH_HIGH) != 0;
+  let started = false;
+  judged = 0;
+  while (true) {
+    const count = countOf(leaf);
+    const from: u32 = lowLength >= 0 && !started ? lowerBound(low, lowLength, afterLow) : 0;
+    const to: u32 = highLength >= 0 ? lowerBound(high, highLength, throughHigh) : count;
+    if (from < count) started = true;
+    if (from < to && !foldLeaf(from, to)) return FOLD_UNDECIDED;
+    if (to < count) return endFold(0);
+    const lastLength = copyKey(leaf, count - 1, lastKey);
+    moved = step(false);
+    if (moved > 0 && !isBeyond(false, lastLength)) moved = corrupt(idOf(leaf), REASON_BOUNDS);
+    if (moved == 0) return endFold(0);
+    if (moved < 0 && (moved != PAGE_MISS || judged == 0)) return moved;
+    if (moved > 0 && judged < JUDGED_MAX) continue;
+    copyBytes(OUTPUT + KEYS, lastKey, lastLength);
+    pushMarker(ROW_SKIPPED, lastLength);
+    return endFold(FOLD_MORE);
+  }
+}
+
+/** False when a row cannot be judged. */
+function foldLeaf(from: u32, to: u32): bool {
+  touchCells(leaf, from, to, false, to - from);
+  for (let index = from; index < to; index++) {
+    const row = rowAt(tailAt(leaf, index));
+    if (row == 0) return false;
+    if (judge(row) == PASS) foldRow(row);
+  }
+  judged += to - from;
+  return true;
+}
+
+function endFold(result: i32): i32 {
+  endRows(result == FOLD_MORE);
+  copyBytes(OUTPUT + VALUES, results, 8 + folds * RESULT_BYTES);
+  return result;
 }

@@ -35,6 +35,8 @@ export const SCAN_THROUGH_HIGH: u32 = 4;
 export const SCAN_KEYS: u32 = 8;
 export const SCAN_VALUES: u32 = 16;
 export const SCAN_META: u32 = 32;
+/** Only rows that pass the program, and those that it cannot judge: tables/program.ts. */
+export const SCAN_PROGRAM: u32 = 64;
 
 export let rows: u32 = 0;
 let keyBytes: u32 = 0;

@@ -11,6 +11,7 @@ import { backup } from "./backup.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { compact } from "./compaction.ts";
 import type { Decode, DecodeRecord } from "./decode.ts";
+import type { FoldResult, Program } from "./fold.ts";
 import { type ImageKeeper, Images } from "./images.ts";
 import type { EffectBuffer } from "./log/effect-buffer.ts";
 import { LogWriter } from "./log/writer.ts";
@@ -334,6 +335,12 @@ export class Engine {
   ): Steps<Rows> {
     const epoch = this.#epochOf(at);
     return yield* this.#pinned(epoch, this.#reader.scan(tree, range, epoch, now, limit, columns));
+  }
+
+  /** Gathers over the table rows of a range; see {@link Reader.fold}. */
+  *foldSteps(tree: number, range: Range, at: At, program: Program): Steps<FoldResult | undefined> {
+    const epoch = this.#epochOf(at);
+    return yield* this.#pinned(epoch, this.#reader.fold(tree, range, epoch, program));
   }
 
   *countRangeSteps(

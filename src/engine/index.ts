@@ -2,6 +2,7 @@ export type { PackedKeys } from "../../bindings/core.ts";
 export type { Decode, DecodeRecord } from "./decode.ts";
 export { type At, Engine } from "./engine.ts";
 export { nextTurn } from "./event-loop.ts";
+export type { Folded, FoldResult, FoldType, Program } from "./fold.ts";
 export type { CatalogueImage, ImageKeeper, ImageNote } from "./images.ts";
 export { EffectBuffer } from "./log/effect-buffer.ts";
 export type { Occasion } from "./maintenance.ts";

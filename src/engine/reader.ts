@@ -5,6 +5,7 @@
 import type { Core, PackedKeys } from "../../bindings/core.ts";
 import {
   columns,
+  foldEnds,
   recordFlags,
   rowAbsent,
   rowsMax,
@@ -12,6 +13,7 @@ import {
   status,
 } from "../../bindings/status.ts";
 import type { Decode, DecodeRecord } from "./decode.ts";
+import { addFold, emptyFold, type FoldResult, type Program } from "./fold.ts";
 import type { Pager } from "./pager.ts";
 import { type Columns, Rows } from "./rows.ts";
 import type { Steps } from "./steps.ts";
@@ -244,8 +246,10 @@ export class Reader {
       (range.highInclusive ? scanFlags.throughHigh : 0) |
       (wanted.keys ? scanFlags.keys : 0) |
       (wanted.values ? scanFlags.values : 0) |
-      (wanted.meta ? scanFlags.meta : 0);
+      (wanted.meta ? scanFlags.meta : 0) |
+      (wanted.program === undefined ? 0 : scanFlags.program);
     for (;;) {
+      if (wanted.program !== undefined) core.setProgram(wanted.program);
       const low = range.low === undefined ? -1 : core.writeKey(range.low, 0, coreKeyLimit);
       const highAt = Math.max(low, 0);
       const high = range.high === undefined ? -1 : core.writeKey(range.high, highAt, coreKeyLimit);
@@ -262,6 +266,40 @@ export class Reader {
         }
       }
       return batch;
+    }
+  }
+
+  /**
+   * Gathers over the table rows of a range that pass a program; undefined where there are rows that
+   * only the host can judge.
+   */
+  *fold(
+    tree: number,
+    range: Range,
+    epoch: number,
+    program: Program,
+  ): Steps<FoldResult | undefined> {
+    const core = this.#core;
+    const result = emptyFold(program);
+    let { low, lowExclusive } = range;
+    const { high } = range;
+    for (;;) {
+      const flags =
+        (lowExclusive ? scanFlags.afterLow : 0) | (range.highInclusive ? scanFlags.throughHigh : 0);
+      core.setProgram(program.bytes);
+      const lowBytes = low === undefined ? -1 : core.writeKey(low, 0, coreKeyLimit);
+      const highAt = Math.max(lowBytes, 0);
+      const highBytes = high === undefined ? -1 : core.writeKey(high, highAt, coreKeyLimit);
+      const end = core.exports.fold(tree, epoch, flags, lowBytes, highBytes);
+      if (end < 0) {
+        yield* this.#resolve(end, tree);
+        continue;
+      }
+      if (end === foldEnds.undecided) return undefined;
+      addFold(result, program, core);
+      if (end === foldEnds.done) return result;
+      low = core.output.slice(columns.keys, columns.keys + core.keyColumnBytes);
+      lowExclusive = true;
     }
   }
 

@@ -14,6 +14,8 @@ export interface Columns {
   readonly keys: boolean;
   readonly values: boolean;
   readonly meta: boolean;
+  /** Leaves out table rows that do not pass; what is handed out may still hold some. */
+  readonly program?: Uint8Array | undefined;
 }
 
 /** Rows in the order of the scan. Nothing in it points into Wasm memory. */

@@ -1,5 +1,14 @@
 /** What statements read from and write to: a snapshot, a commit at its turn, or a transaction. */
-import type { Decode, EffectBuffer, Engine, Range, Snapshot, Steps } from "../engine/index.ts";
+import type {
+  Decode,
+  EffectBuffer,
+  Engine,
+  FoldResult,
+  Program,
+  Range,
+  Snapshot,
+  Steps,
+} from "../engine/index.ts";
 import {
   type Attempt,
   type Key,
@@ -16,8 +25,11 @@ export interface TableReader {
   read<T>(tree: Tree, key: Key, decode: Decode<T>): Steps<T | undefined>;
   /** In the order of the keys, undefined where there is no record. */
   readMany<T>(tree: Tree, keys: readonly Key[], decode: Decode<T>): Steps<(T | undefined)[]>;
-  /** Records in the order of their keys. */
-  scan(tree: Tree, range: Range, hasValues: boolean): RowSource;
+  /**
+   * Records in the order of their keys. With a program (`programOf`), rows that do not pass may be
+   * left out; those that come have to be judged all the same.
+   */
+  scan(tree: Tree, range: Range, hasValues: boolean, program?: Program): RowSource;
   /** How many records a range has: exact, and in a time that hardly grows with the number. */
   count(tree: Tree, range: Range): Steps<number>;
 }
@@ -38,12 +50,15 @@ const isThere: Decode<true> = () => true;
 const noBytes = new Uint8Array(0);
 const rowsPerBatch = 4_096;
 
-/** One state; the newest within a commit. Table rows never expire. */
+/**
+ * One state: a snapshot, the newest within a commit, or (undefined) the newest that is published.
+ * Table rows never expire.
+ */
 export class StateReader implements TableReader {
   readonly engine: Engine;
-  readonly #at: Snapshot | "newest";
+  readonly #at: Snapshot | "newest" | undefined;
 
-  constructor(engine: Engine, at: Snapshot | "newest") {
+  constructor(engine: Engine, at: Snapshot | "newest" | undefined) {
     this.engine = engine;
     this.#at = at;
   }
@@ -56,9 +71,17 @@ export class StateReader implements TableReader {
     return this.engine.readManySteps(tree.id, keys, this.#at, 0, decode);
   }
 
-  scan(tree: Tree, range: Range, hasValues: boolean): RowSource {
-    const columns = { values: hasValues, meta: hasValues };
+  scan(tree: Tree, range: Range, hasValues: boolean, program?: Program): RowSource {
+    const columns = { values: hasValues, meta: false, program: program?.bytes };
     return new TreeRows(this.engine, tree, range, { at: this.#at, now: 0 }, columns);
+  }
+
+  /**
+   * Gathers over the rows of a range that pass a program without taking them out of the core;
+   * undefined where there are rows that only the host can judge: older layouts, very long rows.
+   */
+  fold(tree: Tree, range: Range, program: Program): Steps<FoldResult | undefined> {
+    return this.engine.foldSteps(tree.id, range, this.#at, program);
   }
 
   *count(tree: Tree, range: Range): Steps<number> {

@@ -23,12 +23,14 @@ export interface RowSource {
 
 /** The state a source reads: a snapshot, or inside a commit the newest one. */
 export type At = Snapshot | "newest";
+/** The same; undefined is the newest that is published, for rows that are read in one turn. */
+export type ReadAt = At | undefined;
 
 /** Rows of one tree in one state. */
 export class TreeRows implements RowSource {
   readonly #engine: Engine;
   readonly #tree: Tree;
-  readonly #at: At;
+  readonly #at: ReadAt;
   readonly #now: number;
   readonly #columns: Columns;
   #range: Range;
@@ -39,8 +41,8 @@ export class TreeRows implements RowSource {
     engine: Engine,
     tree: Tree,
     range: Range,
-    state: { readonly at: At; readonly now: number },
-    columns: { readonly values: boolean; readonly meta: boolean },
+    state: { readonly at: ReadAt; readonly now: number },
+    columns: Omit<Columns, "keys">,
   ) {
     this.#engine = engine;
     this.#tree = tree;
