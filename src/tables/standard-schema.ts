@@ -28,10 +28,9 @@ export type OutputOf<S> = S extends StandardSchema<infer _Input, infer Output> ?
 
 /** The rows as the validator makes them. @throws CairnError `schema_rejected`. */
 export async function validateRows(
-  schema: StandardSchema | undefined,
+  schema: StandardSchema,
   rows: readonly unknown[],
 ): Promise<readonly unknown[]> {
-  if (schema === undefined) return rows;
   const valid: unknown[] = [];
   for (const row of rows) valid.push(valueOf(await schema["~standard"].validate(row)));
   return valid;

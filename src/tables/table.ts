@@ -282,7 +282,9 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     options?: InsertOptions<Select>,
   ): Promise<StatementResult<Select>> {
     this.#calls.checkInsert(options);
-    const valid = await validateRows(this.#schema, [...rows]);
+    // Without a validator nothing is waited for: what the caller changes later does not count.
+    const given = [...rows];
+    const valid = this.#schema === undefined ? given : await validateRows(this.#schema, given);
     return await this.#run(this.#calls.insert(valid, options), options);
   }
 
@@ -309,7 +311,9 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     options?: StatementOptions,
   ): Promise<StatementResult<Select>> {
     this.#calls.checkUpsert(options);
-    const valid = await validateRows(this.#schema, [...rows]);
+    // Without a validator nothing is waited for: what the caller changes later does not count.
+    const given = [...rows];
+    const valid = this.#schema === undefined ? given : await validateRows(this.#schema, given);
     return await this.#run(this.#calls.upsert(valid), options);
   }
 

@@ -107,7 +107,9 @@ export class TransactionTable<Select, Insert> {
     options?: Returning & { readonly onConflict?: OnConflict<Select> },
   ): Promise<TransactionResult<Select>> {
     this.#calls.checkInsert(options);
-    const valid = await validateRows(this.#schema, [...rows]);
+    // Without a validator nothing is waited for: what the caller changes later does not count.
+    const given = [...rows];
+    const valid = this.#schema === undefined ? given : await validateRows(this.#schema, given);
     return await runAsync(this.#run(() => this.#calls.insert(valid, options), options));
   }
 
@@ -133,7 +135,9 @@ export class TransactionTable<Select, Insert> {
     options?: Returning,
   ): Promise<TransactionResult<Select>> {
     this.#calls.checkUpsert(options);
-    const valid = await validateRows(this.#schema, [...rows]);
+    // Without a validator nothing is waited for: what the caller changes later does not count.
+    const given = [...rows];
+    const valid = this.#schema === undefined ? given : await validateRows(this.#schema, given);
     return await runAsync(this.#run(() => this.#calls.upsert(valid), options));
   }
 

@@ -1,0 +1,78 @@
+/** Compiled, never run: what the types of tables accept, answer and refuse. */
+import {
+  add,
+  column,
+  type Database,
+  excluded,
+  type StandardSchema,
+  type StatementResult,
+  type Table,
+  t,
+} from "../../../src/index.ts";
+
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<A, B>(_proof: Same<A, B>): void {}
+
+export async function rows(db: Database): Promise<void> {
+  const table = await db.table("accounts", {
+    columns: {
+      id: t.integer().primaryKey(),
+      owner: t.text().notNull(),
+      balance: t.u256().notNull().default(0n),
+      note: t.text(),
+      extra: t.json<{ a: number }>(),
+      place: t.vector(3).notNull(),
+    },
+    indexes: [{ columns: ["owner"] }],
+  });
+  interface Account {
+    id: number;
+    owner: string;
+    balance: bigint;
+    note: string | null;
+    extra: { a: number } | null;
+    place: Float32Array;
+  }
+  const found = await table.get(1);
+  same<NonNullable<typeof found>["id"], number>(true);
+  const account: Account | undefined = found;
+  const list: Account[] = table.rowsSync().toArray();
+  const result: StatementResult<Account> = await table.insert({
+    id: 1,
+    owner: "ada",
+    place: [1, 2, 3],
+  });
+  await table.insert({ id: 1, owner: "ada", place: new Float32Array(3), note: null, balance: 5n });
+  // @ts-expect-error: owner is not nullable and has no default
+  await table.insert({ id: 1, place: [1, 2, 3] });
+  // @ts-expect-error: a u256 is a bigint
+  await table.insert({ id: 1, owner: "ada", place: [], balance: 5 });
+  // @ts-expect-error: there is no such column
+  await table.insert({ id: 1, owner: "ada", place: [], other: 5 });
+  await table.update(1, { balance: add(column("balance"), 1n), note: null });
+  // @ts-expect-error: owner is not nullable
+  await table.update(1, { owner: null });
+  // @ts-expect-error: there is no such column
+  await table.increment(1, "other", 1n);
+  await table.insert(
+    { id: 1, owner: "ada", place: [] },
+    { onConflict: { target: ["id"], update: { note: excluded("note") } } },
+  );
+  // @ts-expect-error: there is no such column
+  await db.table("more", { columns: { id: t.integer() }, primaryKey: ["other"] });
+  await db.transaction(async (tx) => {
+    const inside: Account | undefined = await tx.table(table).get(1);
+    return inside;
+  });
+  void [account, list, result];
+}
+
+export async function validated(
+  db: Database,
+  schema: StandardSchema<{ id: string }, { id: number }>,
+): Promise<void> {
+  const columns = { id: t.integer().primaryKey() };
+  const table = await db.project("p").scope().table("things", { columns, schema });
+  same<typeof table, Table<{ id: number }, { id: string }>>(true);
+}
