@@ -55,16 +55,16 @@ export interface KeeperLimits {
 
 export type GraphState = "none" | "loading" | "building" | "ready";
 
-const rowsPerSlice = 1_024;
+const rowsPerSlice = 512;
 const rowsPerScan = 4_096;
 const purgeNodes = 512;
 const verifyNodes = 4_096;
 const imagePieceBytes = 1024 * 1024;
 const keysOnly = { keys: true, values: false, meta: false } as const;
 
-/** Distances that take two to four milliseconds. */
+/** Distances that take about four milliseconds, with all that linking does besides. */
 export function linkBudgetOf(dimensions: number): number {
-  return Math.max(256, Math.min(20_000, Math.floor(4_000_000 / (dimensions + 100))));
+  return Math.floor(4_000_000 / (200 + dimensions / 2));
 }
 
 export class Keeper implements ImageKeeper {
