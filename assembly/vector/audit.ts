@@ -1,6 +1,6 @@
 /**
  * Finds the nodes that no path from the entry point reaches, and links them again. In slices: a
- * stack of slots and a mark in each record are the state between them.
+ * stack of slots and a set of those that were reached are the state between them.
  */
 import { OUT_OF_MEMORY } from "./errors";
 import { queryNode } from "./kernel";
@@ -8,20 +8,23 @@ import { addLink, choose, connect, rowCount, rowRoom } from "./link";
 import { allocate, release, wordAt } from "./memory";
 import { entrySlot, slotCount } from "./nodes";
 import { entryAt, poolSize, reservePool, setEntry, setPoolSize, slotOfEntry } from "./pool";
-import { changeInLinks, isReached, setReached, STATE_LINKED, stateOf } from "./record";
+import { changeInLinks, STATE_LINKED, stateOf } from "./record";
+import { clearMarks, dropMarks, hasMark, makeMarks, setMark } from "./marks";
 import { codeOf, connections, efConstruction, linkBytes, linksOf, NONE } from "./shape";
 import { descend, walk } from "./walk";
 
 const STEP_IDLE: u32 = 0;
-const STEP_CLEAR: u32 = 1;
-const STEP_REACH: u32 = 2;
-const STEP_RELINK: u32 = 3;
+const STEP_REACH: u32 = 1;
+const STEP_RELINK: u32 = 2;
 /** Relinking can cut another path, so it is looked again; each time fewer are left. */
+/** Of the budget: as many nodes' links are looked at in the time. */
+const RELINK_COST: i32 = 128;
 const ROUNDS_MAX: u32 = 16;
 
 let step: u32 = STEP_IDLE;
 let cursor: u32 = 0;
 let stack: usize = 0;
+let reached: usize = 0;
 let stackRoom: u32 = 0;
 let stackSize: u32 = 0;
 let rounds: u32 = 0;
@@ -38,44 +41,36 @@ export function beginAudit(): i32 {
   if (!reservePool(efConstruction)) return OUT_OF_MEMORY;
   stackRoom = slotCount;
   stack = allocate((<usize>stackRoom) << 2);
-  if (stack == 0) return OUT_OF_MEMORY;
+  reached = makeMarks(stackRoom);
+  if (stack == 0 || reached == 0) {
+    endAudit();
+    return OUT_OF_MEMORY;
+  }
   rounds = 0;
   beginRound();
   return 0;
 }
 
 function beginRound(): void {
-  step = STEP_CLEAR;
+  clearMarks(reached);
+  step = STEP_REACH;
   cursor = 0;
   stackSize = 0;
   relinked = 0;
+  push(entrySlot);
 }
 
 /** Looks at up to `budget` nodes; what is left of the budget. */
 export function continueAudit(budget: i32): i32 {
   while (budget > 0 && step != STEP_IDLE) {
-    if (step == STEP_CLEAR) budget = clearMarks(budget);
-    else if (step == STEP_REACH) budget = reach(budget);
+    if (step == STEP_REACH) budget = reach(budget);
     else budget = relink(budget);
   }
   return budget;
 }
 
-function clearMarks(budget: i32): i32 {
-  while (budget > 0 && cursor < stackRoom) {
-    setReached(cursor++, false);
-    // Clearing a mark is much less than looking at the links of a node.
-    if ((cursor & 31) == 0) budget--;
-  }
-  if (cursor < stackRoom) return budget;
-  push(entrySlot);
-  step = STEP_REACH;
-  cursor = 0;
-  return budget;
-}
-
 function push(slot: u32): void {
-  setReached(slot, true);
+  setMark(reached, slot);
   store<u32>(wordAt(stack, stackSize++), slot);
 }
 
@@ -86,7 +81,7 @@ function reach(budget: i32): i32 {
     for (const end = row + linkBytes; row < end; row += 4) {
       const other = load<u32>(row);
       if (other == NONE) break;
-      if (!isReached(other)) push(other);
+      if (!hasMark(reached, other)) push(other);
     }
     budget--;
   }
@@ -99,12 +94,12 @@ function relink(budget: i32): i32 {
   while (budget > 0 && cursor < stackRoom) {
     const slot = cursor++;
     if ((cursor & 31) == 0) budget--;
-    if (stateOf(slot) != STATE_LINKED || isReached(slot)) continue;
+    if (stateOf(slot) != STATE_LINKED || hasMark(reached, slot)) continue;
     relinkNode(slot);
     relinked++;
     push(slot);
     step = STEP_REACH;
-    return budget - 32;
+    return budget - RELINK_COST;
   }
   if (cursor < stackRoom) return budget;
   if (relinked > 0 && ++rounds < ROUNDS_MAX) {
@@ -120,6 +115,8 @@ export function endAudit(): void {
   step = STEP_IDLE;
   release(stack, (<usize>stackRoom) << 2);
   stack = 0;
+  dropMarks(reached);
+  reached = 0;
 }
 
 /** Links a node that was not reached from the nearest nodes that were. */
@@ -144,7 +141,7 @@ function keepReached(): void {
   let kept: u32 = 0;
   for (let index: u32 = 0; index < poolSize; index++) {
     const entry = entryAt(index);
-    if (isReached(slotOfEntry(entry))) setEntry(kept++, entry);
+    if (hasMark(reached, slotOfEntry(entry))) setEntry(kept++, entry);
   }
   setPoolSize(kept);
 }

@@ -4,16 +4,7 @@ import { between, queryNode } from "./kernel";
 import { entryLevel, entrySlot, raise, setEntryPoint } from "./nodes";
 import { entryAt, distanceOfEntry, poolSize, reservePool, slotOfEntry } from "./pool";
 import { dequeue, queuedAt } from "./queue";
-import {
-  ALIVE,
-  changeInLinks,
-  diedOf,
-  inLinksOf,
-  isPurging,
-  levelOf,
-  setState,
-  STATE_LINKED,
-} from "./record";
+import { ALIVE, changeInLinks, diedOf, inLinksOf, levelOf, setState, STATE_LINKED } from "./record";
 import {
   codeOf,
   connections,
@@ -87,7 +78,7 @@ function chooseAmong(slot: u32, most: u32, dead: bool): void {
   for (let index: u32 = 0; index < size && chosenCount < most; index++) {
     const entry = entryAt(index);
     const candidate = slotOfEntry(entry);
-    if (candidate == slot || isPurging(candidate)) continue;
+    if (candidate == slot) continue;
     if (!dead && diedOf(candidate) != ALIVE) continue;
     if (isCovered(candidate, distanceOfEntry(entry), chosen, chosenCount)) continue;
     store<u32>(wordAt(chosen, chosenCount++), candidate);

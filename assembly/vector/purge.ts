@@ -13,6 +13,7 @@ import { wordAt } from "./memory";
 import { beginAudit, continueAudit, isAuditing } from "./audit";
 import { OUT_OF_MEMORY } from "./errors";
 import { measure, queryNode } from "./kernel";
+import { dropMarks, hasMark, makeMarks, setMark } from "./marks";
 import { addLink, isCovered, rowCount, rowOf, rowRoom } from "./link";
 import { entrySlot, freeNode, setEntryPoint, slotCount } from "./nodes";
 import {
@@ -29,14 +30,13 @@ import { queuedAt, queuedCount, setQueued, truncateQueue } from "./queue";
 import {
   changeInLinks,
   diedOf,
-  isPurging,
+  inLinksOf,
   levelOf,
-  setPurging,
   STATE_FREE,
   STATE_LINKED,
   stateOf,
 } from "./record";
-import { codeOf, linkBytes, linksOf, NONE } from "./shape";
+import { codeOf, connections, linkBytes, linksOf, NONE } from "./shape";
 import { beginVisits, visit } from "./visited";
 
 const STEP_IDLE: u32 = 0;
@@ -52,7 +52,11 @@ const BEHIND_MAX: u32 = 64;
 let step: u32 = STEP_IDLE;
 let cursor: u32 = 0;
 let seqMax: u64 = 0;
+/** Nodes appended later are not looked at. */
+let slotsAtBegin: u32 = 0;
 let marked: u32 = 0;
+/** The nodes that go. */
+let going: usize = 0;
 let bestSlot: u32 = NONE;
 let bestLevel: u32 = 0;
 
@@ -64,8 +68,11 @@ export function isPurgeRunning(): bool {
 export function purge(seq: u64, budget: i32): i32 {
   if (step == STEP_IDLE) {
     if (!reservePool(CANDIDATES_MAX)) return OUT_OF_MEMORY;
+    going = makeMarks(slotCount);
+    if (going == 0) return OUT_OF_MEMORY;
     step = STEP_MARK;
     cursor = 0;
+    slotsAtBegin = slotCount;
     seqMax = seq;
     marked = 0;
   }
@@ -76,18 +83,22 @@ export function purge(seq: u64, budget: i32): i32 {
     else budget = continueAudit(budget);
     if (step == STEP_AUDIT && !isAuditing()) step = STEP_IDLE;
   }
+  if (step == STEP_IDLE) {
+    dropMarks(going);
+    going = 0;
+  }
   return step == STEP_IDLE ? 1 : 0;
 }
 
 function mark(budget: i32): i32 {
-  while (budget > 0 && cursor < slotCount) {
+  while (budget > 0 && cursor < slotsAtBegin) {
     const slot = cursor++;
     if ((cursor & 31) == 0) budget--;
     if (stateOf(slot) == STATE_FREE || diedOf(slot) > seqMax) continue;
-    setPurging(slot, true);
+    setMark(going, slot);
     marked++;
   }
-  if (cursor < slotCount) return budget;
+  if (cursor < slotsAtBegin) return budget;
   cursor = 0;
   bestSlot = NONE;
   dropQueued();
@@ -102,7 +113,7 @@ function dropQueued(): void {
   let kept: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const slot = queuedAt(index);
-    if (!isPurging(slot)) setQueued(kept++, slot);
+    if (!hasMark(going, slot)) setQueued(kept++, slot);
   }
   truncateQueue(kept);
 }
@@ -111,7 +122,7 @@ function sweep(budget: i32): i32 {
   while (budget > 0 && cursor < slotCount) {
     const slot = cursor++;
     budget--;
-    if (stateOf(slot) != STATE_LINKED || isPurging(slot)) continue;
+    if (stateOf(slot) != STATE_LINKED || hasMark(going, slot)) continue;
     const level = levelOf(slot);
     if (bestSlot == NONE || level > bestLevel) {
       bestSlot = slot;
@@ -125,7 +136,7 @@ function sweep(budget: i32): i32 {
     }
   }
   if (cursor < slotCount) return budget;
-  if (entrySlot != NONE && isPurging(entrySlot)) {
+  if (entrySlot != NONE && hasMark(going, entrySlot)) {
     setEntryPoint(bestSlot, bestSlot == NONE ? 0 : bestLevel);
   }
   cursor = 0;
@@ -137,7 +148,7 @@ function leadsToPurged(slot: u32, level: u32): bool {
   const row = rowOf(slot, level);
   const count = rowCount(row, rowRoom(level));
   for (let index: u32 = 0; index < count; index++) {
-    if (isPurging(load<u32>(wordAt(row, index)))) return true;
+    if (hasMark(going, load<u32>(wordAt(row, index)))) return true;
   }
   return false;
 }
@@ -157,7 +168,7 @@ function repair(slot: u32, level: u32): void {
   for (let index: u32 = 0; index < count; index++) {
     const other = load<u32>(wordAt(row, index));
     visit(other);
-    if (!isPurging(other)) store<u32>(wordAt(kept, keptCount++), other);
+    if (!hasMark(going, other)) store<u32>(wordAt(kept, keptCount++), other);
     else if (behindCount < BEHIND_MAX) store<u32>(wordAt(behind, behindCount++), other);
   }
   const lost = count - keptCount;
@@ -181,13 +192,16 @@ function gatherBehind(slot: u32, level: u32, found: u32): void {
   clearPool();
   queryNode(codeOf(slot));
   const room = rowRoom(level);
+  const near = found;
   for (let index: u32 = 0; index < found; index++) {
+    // Farther ones are looked behind only where too little is left near by.
+    if (index >= near && poolSize >= connections) return;
     const row = rowOf(load<u32>(wordAt(behind, index)), level);
     const count = rowCount(row, room);
     for (let link: u32 = 0; link < count; link++) {
       const other = load<u32>(wordAt(row, link));
       if (!visit(other)) continue;
-      if (!isPurging(other)) {
+      if (!hasMark(going, other)) {
         insertEntry(entryOf(measure(codeOf(other)), other), CANDIDATES_MAX);
       } else if (found < BEHIND_MAX) {
         store<u32>(wordAt(behind, found++), other);
@@ -200,7 +214,7 @@ function free(budget: i32): i32 {
   while (budget > 0 && cursor < slotCount) {
     const slot = cursor++;
     if ((cursor & 31) == 0) budget--;
-    if (!isPurging(slot)) continue;
+    if (!hasMark(going, slot)) continue;
     budget--;
     if (stateOf(slot) == STATE_LINKED) releaseLinks(slot);
     freeNode(slot);
@@ -211,12 +225,18 @@ function free(budget: i32): i32 {
   return budget;
 }
 
-/** The nodes that a removed one linked to have an in-link less. */
+/**
+ * The nodes that a removed one linked to have an in-link less. One that has none left is linked
+ * from the nearest of those that it links to; the audit looks only for what is cut off otherwise.
+ */
 function releaseLinks(slot: u32): void {
   let row = linksOf(slot);
   for (const end = row + linkBytes; row < end; row += 4) {
     const other = load<u32>(row);
     if (other == NONE) return;
-    if (!isPurging(other) && stateOf(other) == STATE_LINKED) changeInLinks(other, -1);
+    if (hasMark(going, other) || stateOf(other) != STATE_LINKED) continue;
+    changeInLinks(other, -1);
+    const nearest = load<u32>(linksOf(other));
+    if (inLinksOf(other) == 0 && nearest != NONE) addLink(nearest, other, 0);
   }
 }

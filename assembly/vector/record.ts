@@ -7,9 +7,7 @@
  *     16  u64  died; ALIVE as long as it has not
  *     24  u32  upper row of level 1 plus 1, 0 for none; of a free slot the next free one plus 1
  *     28  u8   level
- *     29  u8   state
- *     30  u8   1 while a purge is removing the node
- *     31  u8   1 when the running audit has reached it
+ *     29  u8   state, and two unused bytes
  */
 import { recordOf } from "./shape";
 
@@ -52,13 +50,6 @@ export function stateOf(slot: u32): u32 {
 export function setState(slot: u32, state: u32): void {
   store<u8>(recordOf(slot), <u8>state, 29);
 }
-export function isPurging(slot: u32): bool {
-  return load<u8>(recordOf(slot), 30) != 0;
-}
-export function setPurging(slot: u32, purging: bool): void {
-  store<u8>(recordOf(slot), purging ? 1 : 0, 30);
-}
-
 /** Whether a search at `seq` may answer with the node. */
 export function isVisible(slot: u32, seq: u64): bool {
   const at = recordOf(slot);
@@ -75,11 +66,4 @@ export function writeRecord(slot: u32, label: u32, born: u64, level: u32, state:
   store<u32>(at, 0, 28);
   store<u8>(at, <u8>level, 28);
   store<u8>(at, <u8>state, 29);
-}
-
-export function isReached(slot: u32): bool {
-  return load<u8>(recordOf(slot), 31) != 0;
-}
-export function setReached(slot: u32, reached: bool): void {
-  store<u8>(recordOf(slot), reached ? 1 : 0, 31);
 }
