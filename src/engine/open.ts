@@ -5,8 +5,10 @@ import type { Claim, Storage } from "../storage/port.ts";
 import { blobFile } from "./blob.ts";
 import { budgetFrames, Engine } from "./engine.ts";
 import { imageFile } from "./images.ts";
+import { rewrite } from "./log/rewrite.ts";
 import type { EngineOptions, RecoveryReport } from "./options.ts";
 import { createDatabase, type Recovered, type RecoverySetup, recover } from "./recovery.ts";
+import { encodeRoot, firstRecord } from "./root.ts";
 import { runAsync } from "./steps.ts";
 
 /** How often a reader tries again when checkpoints replace the root under it. */
@@ -34,7 +36,11 @@ export async function openEngine(
   try {
     return await openClaimed(storage, claim, options, surroundings, create);
   } catch (error) {
-    await storage.close();
+    try {
+      await storage.close();
+    } catch {
+      // The first failure is the one to tell of; the claim must be given up all the same.
+    }
     await claim.release();
     throw error;
   }
@@ -68,7 +74,10 @@ async function openClaimed(
     isNew = true;
   }
   const recovered = await recoverNewest(setup, isLive);
-  if (options.readOnly !== true) await removeOrphans(storage, recovered);
+  if (options.readOnly !== true) {
+    await removeOrphans(storage, recovered);
+    await rewriteUnsure(storage, recovered);
+  }
   const report: RecoveryReport = {
     outcome: isNew ? "created" : isClean(recovered) ? "clean" : "recovered",
     commitsReplayed: recovered.commitsReplayed,
@@ -127,6 +136,21 @@ async function refuseForeign(storage: Storage): Promise<void> {
       "blobs but no root. Nothing was changed. Restore the root or all of it from a backup.",
     { details: { segments: segments.length, blobs: blobs.length } },
   );
+}
+
+/**
+ * After an unclean end the last bytes of the log and the newest root may be in a cache only, because
+ * their sync has failed: they are written again before anything builds on them. A root that is lost
+ * later, below its successor, would leave two that do not follow each other.
+ */
+async function rewriteUnsure(storage: Storage, recovered: Recovered): Promise<void> {
+  const { core, tail, roots } = recovered;
+  if (tail === undefined || tail.kind === "clean") return;
+  if (storage.capabilities.durable !== "fsync") return;
+  await runAsync(rewrite(storage.log, core.checksum, tail.unsure));
+  const { root } = roots.newest;
+  if (root.record === firstRecord) return;
+  await storage.root.compareAndSet(root.record - 1, encodeRoot(root, core.checksum));
 }
 
 /** Blobs that neither root names were never finished, or are no longer needed. */

@@ -29,6 +29,7 @@ import { readSegments, resolveChain, type SegmentInfo } from "./chain.ts";
 import { type Frame, frameBytes, frameKind } from "./frame.ts";
 import type { LogPosition } from "./position.ts";
 import { type Remains, surveyRemains } from "./remains.ts";
+import type { UnsureStretch } from "./rewrite.ts";
 import { segmentHeaderBytes } from "./segment.ts";
 import { type Cursor, cursorAfter, FrameWalk } from "./walk.ts";
 
@@ -81,6 +82,8 @@ export interface LogTail {
   readonly segments: readonly number[];
   /** Copies of headers and of the closing mark that are damaged, with the other one intact. */
   readonly copiesLost: number;
+  /** What was accepted, and may be in a cache only: to be written again by whoever goes on. */
+  readonly unsure: readonly UnsureStretch[];
 }
 
 const windowBytesDefault = 1 << 20;
@@ -97,6 +100,8 @@ export class LogReader {
   /** Highest durable seq of what was read. */
   #durableSeq: number;
   #tail: LogTail | undefined;
+  /** Everything before it is known to be durable. */
+  #sure: Cursor | undefined;
 
   constructor(setup: LogReaderSetup) {
     const windowBytes = Math.max(setup.windowBytes ?? windowBytesDefault, windowBytesMin);
@@ -141,6 +146,7 @@ export class LogReader {
         const hole = first.parts === 1 ? undefined : yield* this.#holeOf(cursor, first);
         if (hole === undefined) {
           this.#durableSeq = Math.max(this.#durableSeq, first.durableSeq);
+          if (first.durableSeq >= cursor.seq) this.#sure = cursor;
           this.#partsLeft = first.parts;
           return first.parts === 1 ? this.#hand(cursor, first) : yield* this.#nextPart(cursor);
         }
@@ -155,7 +161,8 @@ export class LogReader {
     const { log, checksum, databaseId, from } = this.#setup;
     this.#infos = yield* readSegments(log, checksum, databaseId, from);
     this.#walk.chain = resolveChain(this.#infos, from);
-    return { index: 0, offset: from.offset, checksum: from.previousChecksum, seq: from.seq };
+    this.#sure = { index: 0, offset: from.offset, checksum: from.previousChecksum, seq: from.seq };
+    return this.#sure;
   }
 
   /** Looks at every part of a group; answers the place of the first that is not intact. */
@@ -279,6 +286,21 @@ export class LogReader {
       durableSeq: Math.max(this.#durableSeq, remains.durableSeq),
       segments: read.filter((link) => link.header !== undefined).map((link) => link.segment),
       copiesLost: read.reduce((sum, link) => sum + link.copiesLost, marksLost),
+      unsure: kind === "clean" ? [] : this.#unsure(cursor),
     };
+  }
+
+  /** From the last place of which a frame says that all before it is durable, up to the end. */
+  #unsure(end: Cursor): UnsureStretch[] {
+    const sure = this.#sure ?? end;
+    const stretches: UnsureStretch[] = [];
+    for (let index = sure.index; index <= end.index; index++) {
+      const link = this.#walk.chain[index];
+      const from = index === sure.index ? sure.offset : 0;
+      const to = index === end.index ? end.offset : link.end;
+      if (link.header === undefined || from >= to) continue;
+      stretches.push({ segment: link.segment, header: link.header, from, to });
+    }
+    return stretches;
   }
 }
