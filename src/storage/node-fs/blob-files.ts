@@ -1,4 +1,4 @@
-import type { OpenFile } from "./open-file.ts";
+import { closeAll, type OpenFile } from "./open-file.ts";
 
 /**
  * The open files of sealed blobs, at most `filesMax` of them.
@@ -32,8 +32,9 @@ export class BlobFiles {
   }
 
   close(): void {
-    for (const file of this.#files.values()) file.close();
+    const files = [...this.#files.values()];
     this.#files.clear();
+    closeAll(files);
   }
 
   #closeOne(): void {

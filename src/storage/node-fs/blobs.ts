@@ -11,7 +11,7 @@ import { BlobFiles } from "./blob-files.ts";
 import { storageFailure } from "./failure.ts";
 import type { FileSystem } from "./file-system.ts";
 import { Folder, stagedSuffix } from "./folder.ts";
-import type { OpenFile } from "./open-file.ts";
+import { closeAll, type OpenFile } from "./open-file.ts";
 
 const suffix = ".blob";
 
@@ -81,9 +81,8 @@ export class NodeBlobs implements BlobStorage {
   }
 
   close(): void {
-    for (const blob of [...this.#staged]) blob.abort();
-    this.#files.close();
-    this.#folder.close();
+    const aborts = Array.from(this.#staged, (blob) => ({ close: () => blob.abort() }));
+    closeAll([...aborts, this.#files, this.#folder]);
   }
 
   #file(name: string): OpenFile {

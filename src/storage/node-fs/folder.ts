@@ -48,6 +48,11 @@ export class Folder {
     }
   }
 
+  /** Makes the folder's own name durable: whoever created it may not have come to that. */
+  syncName(): void {
+    syncFolder(dirname(this.path), this.#fs);
+  }
+
   /** Names in the folder, in any order; none when it does not exist. */
   names(): string[] {
     return attemptIfExists("list", this.path, () => this.#fs.readdirSync(this.path)) ?? [];

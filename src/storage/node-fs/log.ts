@@ -10,7 +10,7 @@ import type { LogStorage } from "../port.ts";
 import { storageFailure } from "./failure.ts";
 import type { FileSystem } from "./file-system.ts";
 import { Folder, stagedSuffix } from "./folder.ts";
-import type { OpenFile } from "./open-file.ts";
+import { closeAll, type OpenFile } from "./open-file.ts";
 
 const suffix = ".segment";
 const namePattern = /^(\d{10,})\.segment$/;
@@ -126,10 +126,10 @@ export class NodeLog implements LogStorage {
   close(): void {
     // While the claim is still held: afterwards the staged names may be another opener's.
     for (const [segment, file] of this.#staged) this.#discard(segment, file);
-    for (const file of this.#open.values()) file.close();
+    const open = [...this.#open.values()];
     this.#open.clear();
     this.#deactivate();
-    this.#folder.close();
+    closeAll([...open, this.#folder]);
   }
 
   #file(segment: number): OpenFile {

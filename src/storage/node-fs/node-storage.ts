@@ -8,6 +8,7 @@ import { errnoOf, storageFailure } from "./failure.ts";
 import { type FileSystem, nodeFileSystem } from "./file-system.ts";
 import { Folder } from "./folder.ts";
 import { NodeLog } from "./log.ts";
+import { closeAll } from "./open-file.ts";
 import { NodeRoot, rootName } from "./root.ts";
 
 export interface NodeStorageOptions {
@@ -75,7 +76,11 @@ export class NodeStorage implements Storage {
       this.#folder.removeStaged();
       this.#folder.syncSync();
     } catch (error) {
-      this.close();
+      try {
+        this.close();
+      } catch {
+        // The first failure is the one to tell of; the claim must be given up all the same.
+      }
       claim.release();
       throw error;
     }
@@ -93,11 +98,8 @@ export class NodeStorage implements Storage {
   }
 
   close(): void {
-    this.log.close();
-    this.blobs.close();
-    this.root.close();
-    this.#folder.close();
     this.#access.mode = undefined;
+    closeAll([this.log, this.blobs, this.root, this.#folder]);
   }
 
   #requireFolder(mode: AccessMode, create: boolean): void {
@@ -112,6 +114,8 @@ export class NodeStorage implements Storage {
     if (kind === "missing") {
       if (!create || mode === "read-only") throw this.#notFound("there is no such folder");
       this.#folder.create();
+    } else if (create && mode === "exclusive" && !this.#folder.exists(rootName)) {
+      this.#folder.syncName();
     }
     // Do not litter a folder that somebody named by mistake with a lock.
     const isMine = create || mode === "read-only" || this.#folder.exists(rootName);

@@ -41,7 +41,13 @@ export class OpenFile {
 
   /** Asks the kernel for the size, once, when the file was there before it was opened. */
   measure(): this {
-    this.size = attempt("look at", this.path, () => this.#fs.fstatSync(this.#fd).size);
+    try {
+      this.size = this.#fs.fstatSync(this.#fd).size;
+    } catch (error) {
+      // Nobody else has it yet, to close it.
+      this.close();
+      throw storageFailure("look at", this.path, error);
+    }
     return this;
   }
 
@@ -154,4 +160,17 @@ export class OpenFile {
       this.#running++;
     });
   }
+}
+
+/** Closes all of them, also when one fails to: the first failure is thrown at the end. */
+export function closeAll(all: Iterable<{ close(): void }>): void {
+  let failure: { error: unknown } | undefined;
+  for (const one of all) {
+    try {
+      one.close();
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure !== undefined) throw failure.error;
 }

@@ -320,7 +320,7 @@ describe("failures", () => {
       ["writeSync", 0],
       ["fsyncSync", 0],
       ["linkSync", 0],
-      ["openSync", 2],
+      ["openSync", 3],
     ] as const) {
       failing.rules = [];
       fail(call, "ENOSPC", { after });
