@@ -38,6 +38,8 @@ export interface Fault {
   readonly bytes?: number;
   /** A sync that fails: unsynced bytes of the file are forgotten, as Btrfs does. */
   readonly reverts?: boolean;
+  /** A sync that fails: the bytes can be read, but no later sync writes them, as on ext4 and XFS. */
+  readonly cleans?: boolean;
   /** A sync that answers without having done anything. */
   readonly lies?: boolean;
   /** Changes the bytes that a read has brought. */
@@ -285,6 +287,9 @@ export class SimulatedFiles implements FileSystem {
     const end = (): void => {
       if (fault?.reverts === true && folder === undefined) {
         this.disk.files.set(inode, this.synced.get(inode) ?? new Uint8Array(0));
+      }
+      if ((fault?.cleans ?? fault?.reverts) === true && begun !== undefined) {
+        trace?.push({ line: `failed: ${line}`, failed: begun - 1 });
       }
       if (fault?.errno !== undefined) throw failure(fault.errno, "sync", path);
       if (fault?.lies === true) return;

@@ -64,6 +64,13 @@ export function momentsOf(
         pending = rest;
       }
     }
+    if (entry.failed !== undefined) {
+      const { inode } = trace[entry.failed]?.sync ?? {};
+      const begun = entry.failed;
+      pending = pending.filter(
+        ({ change, entry: at }) => change.kind !== "write" || change.inode !== inode || at > begun,
+      );
+    }
     moments.push({ entry: index, base, pending: pending.filter((atom) => counts(atom, pending)) });
   });
   return moments;

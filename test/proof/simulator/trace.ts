@@ -42,6 +42,8 @@ export interface Entry {
   readonly sync?: Sync;
   /** The sync that began at this entry has ended: it covers what came before its beginning. */
   readonly synced?: number;
+  /** The sync that began at this entry has failed: what it should have covered is never written. */
+  readonly failed?: number;
 }
 
 /** Does to a disk what a change says. */
