@@ -30,7 +30,7 @@ test("nothing is noticed where nothing is wrong", { timeout }, async () => {
 });
 
 describe("is noticed:", () => {
-  test.each(mutants)("$id. $story", { timeout }, async ({ edits, checks }) => {
+  test.each(mutants)("$id: $story", { timeout }, async ({ edits, checks }) => {
     const { caughtBy, message } = await judge(edits, checks, seed, seconds);
     expect(caughtBy, message).toBeDefined();
   });
