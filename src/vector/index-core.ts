@@ -98,20 +98,22 @@ export class IndexCore {
 
   /**
    * Runs a read of several steps over one state: the snapshot that is given, or the newest, which
-   * is pinned while it lasts.
+   * is pinned while it lasts. One that `isShort` needs no pin where the storage answers at once.
    */
   async read<T>(
     snapshot: Snapshot | undefined,
     signal: AbortSignal | undefined,
     steps: (view: View) => Steps<T>,
+    isShort = false,
   ): Promise<T> {
     this.requireTree();
     throwIfAborted(signal);
-    const pin = snapshot ?? this.context.pin();
+    const isOneTurn = isShort && this.context.engine.storage.capabilities.sync;
+    const pin = snapshot ?? (isOneTurn ? undefined : this.context.pin());
     try {
       return await runAsync(this.#over(pin, false, signal, steps));
     } finally {
-      if (snapshot === undefined) pin.release();
+      if (snapshot === undefined) pin?.release();
     }
   }
 
@@ -130,6 +132,13 @@ export class IndexCore {
     const seq = at === undefined ? this.context.engine.published.seq : Number(at.seq);
     const next = yield* this.keeper.learn(at, seq);
     return yield* steps(new View({ at, seq, next }, isSync, signal));
+  }
+
+  /** Only the graph is walked: less than a millisecond, and nobody needs to come in between. */
+  isShort({ exact, filter, allow, deny }: Request): boolean {
+    const isPlain = !exact && filter === undefined && allow === undefined && deny === undefined;
+    const { state, backlog, limits } = this.keeper;
+    return isPlain && state === "ready" && backlog <= limits.searchRowsMax;
   }
 
   *search(query: Float32Array, request: Request, view: View): Steps<{ hits: Hit[]; trace: Trace }> {

@@ -144,9 +144,7 @@ export class Keeper implements ImageKeeper {
 
   /** Learns what died up to a state, and tells the graphs; the state's next label. */
   *learn(at: Snapshot | undefined, seq: number): Steps<number> {
-    if (at === undefined && seq === this.#known && this.#knownNext !== undefined) {
-      return this.#knownNext;
-    }
+    if (seq === this.#known && this.#knownNext !== undefined) return this.#knownNext;
     const next = yield* this.#trees.next(at);
     if (seq === this.#known) this.#knownNext = next;
     if (seq > this.#known) {

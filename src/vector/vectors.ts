@@ -269,7 +269,7 @@ export class Vectors<Meta = unknown, I extends Id = string>
   async get(id: I, options?: VectorsReadOptions): Promise<VectorRecord<Meta, I> | undefined> {
     const key = this.#core.idCodec.encode(id);
     const snapshot = snapshotOf(options);
-    return await this.#core.read(snapshot, undefined, ({ at }) => this.#get(key, at));
+    return await this.#core.read(snapshot, undefined, ({ at }) => this.#get(key, at), true);
   }
 
   getSync(id: I, options?: VectorsReadOptions): VectorRecord<Meta, I> | undefined {
@@ -316,8 +316,11 @@ export class Vectors<Meta = unknown, I extends Id = string>
     const core = this.#core;
     const query = core.query(vector);
     const request = core.request(options);
-    const { hits } = await core.read(options?.snapshot, options?.signal, (view) =>
-      core.search(query, request, view),
+    const { hits } = await core.read(
+      options?.snapshot,
+      options?.signal,
+      (view) => core.search(query, request, view),
+      core.isShort(request),
     );
     return resultsOf(core, hits);
   }
