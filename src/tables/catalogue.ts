@@ -26,6 +26,7 @@ const descriptor = { kind: "ordered", type: "internal", name: "internal: tables"
 const rowsPerBatch = 1_024;
 const textEncoder = new TextEncoder();
 const empty = new Uint8Array(0);
+const none: readonly Referrer[] = [];
 
 /** A table of an open database: one object for all handles of it. */
 export class TableCore {
@@ -136,7 +137,7 @@ export class Tables {
 
   /** The foreign keys that refer to a table. */
   referrers(tree: number): readonly Referrer[] {
-    return this.#referrers.get(tree) ?? [];
+    return this.#referrers.get(tree) ?? none;
   }
 
   /** The tables of a scope, by name. */

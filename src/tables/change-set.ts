@@ -96,8 +96,8 @@ export class ChangeSet {
   }
 
   #claim(state: TableState, key: Uint8Array, values: Values, isClaimed: boolean): void {
-    for (const index of state.indexes) {
-      if (!index.isUnique || !index.holdsKey(values) || !index.covers(values)) continue;
+    for (const index of state.uniques) {
+      if (!index.holdsKey(values) || !index.covers(values)) continue;
       let claimed = this.#claimed.get(index);
       if (claimed === undefined) {
         claimed = new Map();
@@ -117,13 +117,25 @@ export class ChangeSet {
 
   /** Follows references, judges constraints, and writes. */
   *finish(): Steps<void> {
-    while (this.#open.length > 0) yield* this.#follow(this.#open.shift() as RowChange);
+    // Most tables have nothing to follow or judge, and a generator that does nothing costs, too.
+    for (let next = 0; next < this.#open.length; next++) {
+      const change = this.#open[next];
+      if (this.#isReferred(change)) yield* this.#follow(change);
+    }
     for (const changes of this.#byTable.values()) {
-      for (const change of changes.values()) yield* this.#judge(change);
+      for (const change of changes.values()) {
+        const { state } = change;
+        const isBound = state.uniques.length > 0 || state.foreignKeys.length > 0;
+        if (isBound || this.#isReferred(change)) yield* this.#judge(change);
+      }
     }
     for (const changes of this.#byTable.values()) {
       for (const change of changes.values()) this.#write(change);
     }
+  }
+
+  #isReferred({ state, before }: RowChange): boolean {
+    return before !== undefined && this.tables.referrers(state.rows.id).length > 0;
   }
 
   // ---- rows that refer to a changed row
@@ -199,8 +211,8 @@ export class ChangeSet {
 
   *#judgeUnique(change: RowChange, after: Values): Steps<void> {
     const { state, key } = change;
-    for (const index of state.indexes) {
-      if (!index.isUnique || !index.holdsKey(after) || !index.covers(after)) continue;
+    for (const index of state.uniques) {
+      if (!index.holdsKey(after) || !index.covers(after)) continue;
       const entry = index.entryKey(after, noBytes).slice();
       const owner = yield* this.writer.read(index.tree, entry, (memory, at, length) =>
         memory.slice(at, at + length),

@@ -71,6 +71,8 @@ export class TableState {
   readonly key: KeyCodec;
   readonly codec: RowCodec;
   readonly indexes: readonly TableIndex[];
+  /** Those of the indexes that are unique. */
+  readonly uniques: readonly TableIndex[];
   readonly checks: readonly TableCheck[];
   readonly foreignKeys: readonly TableForeignKey[];
   readonly #byName: ReadonlyMap<string, TableColumn>;
@@ -108,6 +110,7 @@ export class TableState {
       columns: foreignKey.columns.map((id) => this.columnById(id).position),
     }));
     this.indexes = stored.indexes.map((index) => new TableIndex(this, index, treeOf));
+    this.uniques = this.indexes.filter((index) => index.isUnique);
   }
 
   /** The column `name`. @throws CairnError `unknown_column`. */
