@@ -17,12 +17,14 @@ const prototypes: readonly object[] = [
   Uint8Array.prototype,
   Map.prototype,
 ];
+const probe: readonly unknown[] = [];
 const keysBefore = prototypes.map((prototype) => Reflect.ownKeys(prototype).length);
 
 export class Guard {
   /** Bytes of buffers that were made since the count began. */
   allocated = 0;
   readonly #clock: () => number;
+  #runs = 0;
   readonly #array = globalThis.Uint8Array;
   readonly #buffer = globalThis.ArrayBuffer;
 
@@ -86,6 +88,13 @@ export class Guard {
         `${this.allocated} bytes were allocated for an input of ${bytes} (and ${fixed} always)`,
       );
     }
+    // Whatever is assigned to a prototype shows up in every object.
+    for (const key in probe) throw new Violation(`a prototype of the language was given ${key}`);
+    if ((++this.#runs & 255) === 0) this.requirePrototypes();
+  }
+
+  /** The same for what does not show. */
+  requirePrototypes(): void {
     for (const [index, prototype] of prototypes.entries()) {
       if (Reflect.ownKeys(prototype).length === keysBefore[index]) continue;
       throw new Violation("a prototype of the language was changed");

@@ -61,6 +61,9 @@ function engineOptions(random: Random): EngineOptions {
 export interface Performed {
   /** Operations whose results were compared. */
   readonly operations: number;
+  /** Storage calls that were made to fail, and processes that died. */
+  readonly faults: number;
+  readonly crashes: number;
   readonly error: unknown;
   /** The operation at which it failed. */
   readonly at: number;
@@ -86,11 +89,15 @@ export async function performEpisode(
       }
     }
     await finish(performer);
-    return { operations: performer.done, error: undefined, at };
+    return performedBy(performer, undefined, at);
   } catch (error) {
     await world.db.close().catch(() => undefined);
-    return { operations: performer.done, error, at };
+    return performedBy(performer, error, at);
   }
+}
+
+function performedBy({ done, faults, crashes }: Performer, error: unknown, at: number): Performed {
+  return { operations: done, faults, crashes, error, at };
 }
 
 /** Whatever has happened: closed and opened once more, everything is there and sound. */

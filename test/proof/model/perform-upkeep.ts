@@ -178,7 +178,8 @@ export async function recover(
   // What the process has written is there, unless the power failed.
   const { personality } = world;
   const oldest = personality === "kill" ? reference.version : reference.durable;
-  // A second crash is a loss of power, but only for what is written after the first one.
+  if (world.isCrashed) performer.crashes++;
+  else if (world.hasStruck) performer.faults++;
   await turn();
   await world.openAgain(crashAfter, seed);
   performer.reset();

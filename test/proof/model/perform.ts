@@ -54,6 +54,9 @@ export class Performer {
   readonly keeper: Keeper;
   /** Operations that were compared. */
   done = 0;
+  /** Storage calls that were made to fail, and processes that died. */
+  faults = 0;
+  crashes = 0;
   isPoisoned = false;
   /** Operations since a fault has struck. */
   sinceStrike = 0;

@@ -11,26 +11,27 @@ import { shrink } from "../model/shrink.ts";
 import { failuresShownMax, type PartFailure, type PartOptions, type PartResult } from "../part.ts";
 
 const countDefault = 1_000_000;
-const shrinkTriesMax = 400;
+const shrinkTriesMax = 200;
 
 export async function run(options: PartOptions): Promise<PartResult> {
   const random = new Random(options.seed);
   const begin = options.clock();
   const until = options.count ?? (options.seconds === undefined ? countDefault : undefined);
   const failures: PartFailure[] = [];
-  let operations = 0;
-  let episodes = 0;
+  const counts = { operations: 0, episodes: 0, faults: 0, crashes: 0 };
   let failed = 0;
   let reported = begin;
   for (;;) {
     const now = options.clock();
-    if (until !== undefined && operations >= until) break;
+    if (until !== undefined && counts.operations >= until) break;
     if (options.seconds !== undefined && now - begin >= options.seconds) break;
     const seed = random.integer(2 ** 32);
     const episode = drawEpisode(seed);
     const performed = await performEpisode(episode, episode.operations);
-    operations += performed.operations;
-    episodes++;
+    counts.operations += performed.operations;
+    counts.faults += performed.faults;
+    counts.crashes += performed.crashes;
+    counts.episodes++;
     if (performed.error !== undefined) {
       failed++;
       if (failures.length < failuresShownMax) {
@@ -39,11 +40,10 @@ export async function run(options: PartOptions): Promise<PartResult> {
     }
     if (now - reported >= 1) {
       reported = now;
-      options.report?.({ operations, episodes });
+      options.report?.({ ...counts });
     }
   }
-  const counts = { operations, episodes };
-  return { passed: operations - failed, failed, counts, failures };
+  return { passed: counts.operations - failed, failed, counts, failures };
 }
 
 /** The shortest sequence that still fails is looked for once: it takes a while. */
