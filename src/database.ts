@@ -36,6 +36,7 @@ import {
   type ValueOption,
   type WriteOptions,
 } from "./kv/index.ts";
+import { Query, queryOf, type WholeRow } from "./query/index.ts";
 import type { Storage } from "./storage/port.ts";
 import {
   type Columns,
@@ -296,6 +297,20 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#requireOpen();
     checkWriteOptions("drop a table", options);
     return await this.#rootTables.drop(name, options);
+  }
+
+  /**
+   * A query of a table: rows are read when it runs. With `as`, its columns are also called
+   * `as.column`, and other tables can be joined.
+   */
+  from<Row>(table: Table<Row, unknown>): Query<{ "": Row }, Row>;
+  from<Row, A extends string>(
+    table: Table<Row, unknown>,
+    as: A,
+  ): Query<{ [K in A]: Row }, WholeRow<{ [K in A]: Row }>>;
+  from(table: Table<unknown, unknown>, as?: string): Query<never, never> {
+    this.#requireOpen();
+    return new Query(queryOf(table, as));
   }
 
   /** A project: a name for scopes, which hold tables. Nothing is read or created by this. */

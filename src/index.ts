@@ -63,6 +63,35 @@ export {
   type WriteOptions,
 } from "./kv/index.ts";
 export { type OpenOptions, type OpenTarget, open } from "./open.ts";
+export {
+  type AggregateOptions,
+  type AllNullable,
+  avg,
+  type ColumnName,
+  type ColumnsOf,
+  type ColumnValue,
+  type Condition,
+  type ConditionsOf,
+  count,
+  type Direction,
+  type JoinKind,
+  max,
+  min,
+  type Operand,
+  type OutputName,
+  type ParameterValues,
+  parameter,
+  Query,
+  type QueryOptions,
+  type Selectable,
+  type SelectedValue,
+  type Sources,
+  sum,
+  type Typed,
+  typed,
+  type WholeRow,
+  type With,
+} from "./query/index.ts";
 export { MemoryMedium, MemoryStorage, type MemoryStorageOptions } from "./storage/memory/index.ts";
 export type {
   AccessMode,
@@ -78,6 +107,7 @@ export type {
   StorageCapabilities,
 } from "./storage/port.ts";
 export {
+  type AggregateFunction,
   type ArithmeticOperator,
   add,
   and,

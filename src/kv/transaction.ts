@@ -78,6 +78,12 @@ export class Transaction {
     return table.joinTransaction(this.#context, this.#attempt);
   }
 
+  /** A query within this transaction: it sees the writes, nobody else does. */
+  query<T>(query: Joinable<T>): T {
+    this.#attempt.requireOpen();
+    return query.joinTransaction(this.#context, this.#attempt);
+  }
+
   /** A vector index within this transaction: its reads see the writes, nobody else does. */
   vectors<T>(index: Joinable<T>): T {
     this.#attempt.requireOpen();
@@ -90,6 +96,7 @@ export interface SyncTransaction {
   readonly time: number;
   keyspace<K extends Key, V>(keyspace: Keyspace<K, V>): SyncTransactionKeyspace<K, V>;
   table<T>(table: Joinable<T>): T;
+  query<T>(query: Joinable<T>): T;
   vectors<T>(index: Joinable<T>): T;
 }
 

@@ -43,6 +43,8 @@ export interface ColumnSource<R> {
   column(name: string): Evaluator<R>;
   /** The row that was to be inserted; absent where there is none. */
   excluded?(name: string): Evaluator<R>;
+  /** A value that is given to a query when it runs; absent elsewhere. */
+  parameter?(name: string): Evaluator<R>;
 }
 
 /**
@@ -66,6 +68,11 @@ export function compileExpression<R>(
     }
     return columns.excluded(expression.name);
   }
+  if (op === "parameter") {
+    if (columns.parameter === undefined) throw expressionInvalid("only queries have parameters");
+    return columns.parameter(expression.name);
+  }
+  if (op === "aggregate") throw expressionInvalid(aggregateMisplaced);
   if (op === "value") return constant(expression.value);
   if (op === "and" || op === "or") return logical(op, expression.of.map(again));
   if (op === "not") return negation(again(expression.of));
@@ -98,6 +105,10 @@ export function compilePredicate<R>(
   requireBoolean(kind, "a predicate");
   return (row) => evaluate(row) === true;
 }
+
+const aggregateMisplaced =
+  "it has an aggregate where there are no groups; aggregates belong into the select, having and " +
+  "orderBy of a query";
 
 const boolean: ValueKind = { family: "boolean" };
 
@@ -267,8 +278,8 @@ function membership<R>(of: Evaluator<R>, values: readonly unknown[]): Evaluator<
   };
 }
 
-/** Equal values of one family have the same name. */
-function nameOf(value: unknown): unknown {
+/** Equal values of one family have the same name, which can be the key of a Map. */
+export function nameOf(value: unknown): unknown {
   if (typeof value === "bigint") {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : value;

@@ -31,7 +31,20 @@ export type Expression =
   /** `%` stands for any text, `_` for one character, `\` takes the next character as it is. */
   | { readonly op: "like"; readonly of: Expression; readonly pattern: string }
   | { readonly op: ArithmeticOperator; readonly left: Expression; readonly right: Expression }
-  | { readonly op: "coalesce"; readonly of: readonly Expression[] };
+  | { readonly op: "coalesce"; readonly of: readonly Expression[] }
+  /** In a query: a value that is given when it runs. */
+  | { readonly op: "parameter"; readonly name: string }
+  /** In a query: one value for the rows of a group. `count` without `of` counts rows. */
+  | {
+      readonly op: "aggregate";
+      readonly function: AggregateFunction;
+      readonly of?: Expression;
+      /** Equal values count once. */
+      readonly isDistinct?: boolean;
+    };
+
+/** What makes one value of the rows of a group. */
+export type AggregateFunction = "count" | "sum" | "avg" | "min" | "max";
 
 /** Deepest nesting. */
 export const depthMax = 32;
@@ -64,6 +77,8 @@ const operators: ReadonlySet<string> = new Set([
   "between",
   "like",
   "coalesce",
+  "parameter",
+  "aggregate",
 ]);
 
 /** True for an object with an `op` that names an operator. */
@@ -176,7 +191,7 @@ function conditionsOf(name: string, condition: unknown): Expression[] {
     throw expressionInvalid(`the condition on "${name}" is undefined; leave it out, or pass null`);
   }
   if (condition === null) return [isNull(of)];
-  if (!isPlain(condition)) return [eq(of, condition)];
+  if (!isPlain(condition) || isExpression(condition)) return [eq(of, condition)];
   return Object.entries(condition).map(([op, value]): Expression => {
     if (!conditionOperators.has(op)) {
       throw expressionInvalid(

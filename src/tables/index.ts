@@ -15,6 +15,7 @@ export {
 export type { ForeignKeyDefinition, IndexDefinition, TableDefinition } from "./define.ts";
 export type { TableDescription } from "./describe.ts";
 export {
+  type AggregateFunction,
   type ArithmeticOperator,
   add,
   and,
@@ -28,6 +29,7 @@ export {
   excluded,
   gt,
   gte,
+  isExpression,
   isNull,
   lt,
   lte,

@@ -95,8 +95,8 @@ export type PatchOf<Row> = { readonly [K in keyof Row]?: Row[K] | { readonly op:
 let insideOf: (table: Table) => TableInside;
 
 /** The inner side of a table, for transactions, envelopes and queries. */
-export function tableInside(table: Table<never, never>): TableInside {
-  return insideOf(table as unknown as Table);
+export function tableInside(table: Table<unknown, unknown>): TableInside {
+  return insideOf(table as Table);
 }
 
 const longOptions: ReadonlySet<string> = new Set(["signal", "onProgress"]);

@@ -117,6 +117,7 @@ export const layers: readonly string[] = [
   "src/kv/",
   "src/vector/",
   "src/tables/",
+  "src/query/",
   "src/cli/",
 ];
 

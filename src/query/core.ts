@@ -1,0 +1,265 @@
+/** A query whose tables are known: what builders, prepared queries and pages run. */
+import { type Engine, runAsync, runSync, type Snapshot, type Steps } from "../engine/index.ts";
+import { CairnError } from "../errors.ts";
+import { checkOptions, checkWhole, invalid } from "../kv/index.ts";
+import {
+  enterTable,
+  kindOfValue,
+  StateReader,
+  type TableCore,
+  type TableReader,
+  type Tables,
+  TransactionWriter,
+} from "../tables/inside.ts";
+import { type Attempt, throwIfAborted } from "../transaction/index.ts";
+import { type Compiled, compileQuery } from "./compile.ts";
+import { Execution, type ResultRow } from "./execute.ts";
+import { Frame } from "./frame.ts";
+import { type Clauses, type Resolved, resolve } from "./resolve.ts";
+import { parametersOf } from "./rewrite.ts";
+import { Budget, memoryBytesDefault, noCounters, type Run } from "./run.ts";
+
+/** Values of parameters by their names. */
+export type ParameterValues = Readonly<Record<string, unknown>>;
+
+/** How a query runs. */
+export interface QueryOptions {
+  /** Which state it reads; the newest by default, and in a transaction that of the transaction. */
+  readonly snapshot?: Snapshot;
+  readonly parameters?: ParameterValues;
+  /** Looked at between batches of rows. */
+  readonly signal?: AbortSignal;
+  /** Memory that sorting, grouping and joining may take: 256 MiB by default. */
+  readonly memoryBytesMax?: number;
+}
+
+const optionNames: ReadonlySet<string> = new Set([
+  "snapshot",
+  "parameters",
+  "signal",
+  "memoryBytesMax",
+]);
+
+/** A table of a query. */
+export interface QueryTable {
+  readonly alias: string;
+  readonly core: TableCore;
+}
+
+interface Prepared {
+  readonly resolved: Resolved;
+  readonly names: readonly string[];
+  readonly compiled: Map<string, Compiled>;
+  readonly states: readonly unknown[];
+}
+
+/** A run that has been set up, and the state that it holds. */
+export interface Started {
+  readonly run: Run;
+  readonly compiled: Compiled;
+  readonly execution: Execution;
+  readonly seq: bigint;
+  /** A snapshot of the run's own, to be released. */
+  readonly pinned: Snapshot | undefined;
+}
+
+export class QueryCore {
+  readonly tables: Tables;
+  readonly sources: readonly QueryTable[];
+  readonly clauses: Clauses;
+  readonly attempt: Attempt | undefined;
+  #prepared: Prepared | undefined;
+  #first: QueryCore | undefined;
+
+  constructor(
+    tables: Tables,
+    sources: readonly QueryTable[],
+    clauses: Clauses,
+    attempt: Attempt | undefined,
+  ) {
+    this.tables = tables;
+    this.sources = sources;
+    this.clauses = clauses;
+    this.attempt = attempt;
+  }
+
+  /** The same query with other clauses. */
+  with(change: Partial<Clauses>): QueryCore {
+    return new QueryCore(this.tables, this.sources, { ...this.clauses, ...change }, this.attempt);
+  }
+
+  /** The same query within a transaction. */
+  within(attempt: Attempt): QueryCore {
+    return new QueryCore(this.tables, this.sources, this.clauses, attempt);
+  }
+
+  /** The same query for one row at most. */
+  get first(): QueryCore {
+    this.#first ??= this.clauses.limit === 0 ? this : this.with({ limit: 1 });
+    return this.#first;
+  }
+
+  /** Names looked up in the tables as they are now. */
+  resolved(): Resolved {
+    return this.#prepare().resolved;
+  }
+
+  #prepare(): Prepared {
+    const states = this.sources.map(({ core }) => core.require());
+    const before = this.#prepared;
+    if (before?.states.every((state, at) => state === states[at])) return before;
+    const sources = this.sources.map(({ alias }, at) => ({ alias, state: states[at] }));
+    const resolved = resolve(sources, this.clauses);
+    const names = new Set<string>();
+    for (const one of expressionsOf(resolved)) parametersOf(one, names);
+    this.#prepared = { resolved, names: [...names], compiled: new Map(), states };
+    return this.#prepared;
+  }
+
+  #compile(given: ParameterValues | undefined): { compiled: Compiled; values: unknown[] } {
+    const { resolved, names, compiled } = this.#prepare();
+    if (given !== undefined) {
+      for (const name in given) if (!names.includes(name)) throw unknownParameter(name, names);
+    }
+    const values = names.map((name) => {
+      const value = given?.[name];
+      if (value === undefined) throw missingParameter(name);
+      return value;
+    });
+    const kinds = values.map(kindOfValue);
+    let key = "";
+    for (const { family, number } of kinds) key += `${family}${number ?? ""},`;
+    let found = compiled.get(key);
+    if (found === undefined) {
+      found = compileQuery(resolved, { names, kinds });
+      compiled.set(key, found);
+    }
+    return { compiled: found, values };
+  }
+
+  /**
+   * Sets a run up. `isHeld`: it may go on in later turns, so what it reads is held meanwhile; one
+   * that ends in this turn sees one state anyway.
+   */
+  *start(
+    options: QueryOptions | undefined,
+    isHeld: boolean,
+    isCounting: boolean = false,
+  ): Steps<Started> {
+    this.#check(options);
+    const { attempt } = this;
+    if (attempt !== undefined) {
+      attempt.requireOpen();
+      for (const { core } of this.sources) yield* enterTable(this.tables, core, attempt);
+    }
+    const { compiled, values } = this.#compile(options?.parameters);
+    const { context } = this.tables;
+    const { engine } = context;
+    const snapshot = options?.snapshot;
+    const isPinned = isHeld && snapshot === undefined && attempt === undefined;
+    const pinned = isPinned ? context.pin() : undefined;
+    const at = snapshot ?? pinned;
+    const counters = noCounters();
+    const run: Run = {
+      reader: this.#reader(engine, at),
+      statistics: new StateReader(engine, at),
+      isLent: attempt !== undefined,
+      frame: new Frame(compiled.sources.length, values),
+      counters,
+      budget: new Budget(options?.memoryBytesMax ?? memoryBytesDefault, counters),
+      isDone: false,
+    };
+    return {
+      run,
+      compiled,
+      execution: new Execution(run, compiled, isCounting),
+      seq: at?.seq ?? BigInt(engine.published.seq),
+      pinned,
+    };
+  }
+
+  #reader(engine: Engine, at: Snapshot | undefined): TableReader {
+    const { attempt } = this;
+    return attempt === undefined ? new StateReader(engine, at) : new TransactionWriter(attempt);
+  }
+
+  #check(options: QueryOptions | undefined): void {
+    if (options === undefined) return;
+    checkOptions("run a query", options, optionNames);
+    checkWhole("run a query", "memoryBytesMax", options.memoryBytesMax, 1);
+    if (options.snapshot === undefined || this.attempt === undefined) return;
+    throw invalid(
+      "run a query",
+      "the option snapshot",
+      "a snapshot",
+      "none: a transaction reads its own state",
+    );
+  }
+
+  /** All rows. */
+  *all(options: QueryOptions | undefined, isHeld: boolean): Steps<ResultRow[]> {
+    const started = yield* this.start(options, isHeld);
+    try {
+      return yield* drained(started, options?.signal);
+    } finally {
+      started.pinned?.release();
+    }
+  }
+
+  /** How many rows there are, limit and offset included. */
+  *count(options: QueryOptions | undefined, isHeld: boolean): Steps<number> {
+    const started = yield* this.start(options, isHeld, true);
+    try {
+      yield* drained(started, options?.signal);
+      return started.execution.count;
+    } finally {
+      started.pinned?.release();
+    }
+  }
+
+  async run<T>(steps: (isHeld: boolean) => Steps<T>): Promise<T> {
+    return await runAsync(steps(true));
+  }
+
+  runSync<T>(steps: (isHeld: boolean) => Steps<T>): T {
+    return runSync(steps(false));
+  }
+}
+
+/** Everything that a run answers. */
+export function* drained(
+  { execution }: Started,
+  signal: AbortSignal | undefined,
+): Steps<ResultRow[]> {
+  let all: ResultRow[] | undefined;
+  for (;;) {
+    throwIfAborted(signal);
+    const rows = yield* execution.next(signal);
+    if (rows === undefined) return all ?? [];
+    if (all === undefined) all = rows;
+    else for (const row of rows) all.push(row);
+  }
+}
+
+function* expressionsOf(resolved: Resolved): Generator<Resolved["where"][number]> {
+  for (const { on } of resolved.joins) yield* on;
+  yield* resolved.where;
+  yield* resolved.groups;
+  yield* resolved.aggregates;
+  yield* resolved.having;
+  for (const { value } of resolved.outputs ?? []) yield value;
+  for (const { value } of resolved.orders) yield value;
+}
+
+function missingParameter(name: string): CairnError {
+  return invalid("run a query", `the parameter "${name}"`, "not given", "a value, or null");
+}
+
+function unknownParameter(name: string, names: readonly string[]): CairnError {
+  const known = names.map((one) => `"${one}"`).join(", ") || "none";
+  return new CairnError(
+    "option_unknown",
+    `Cannot run a query: it has no parameter "${name}". Known are ${known}.`,
+    { details: { option: name } },
+  );
+}

@@ -1,0 +1,99 @@
+/**
+ * A row on its way through a query: for each table the place of its bytes, and nothing decoded.
+ * Expressions read single columns from there when they need them.
+ */
+import {
+  type ColumnSource,
+  type Evaluator,
+  expressionInvalid,
+  type TableState,
+  type ValueKind,
+} from "../tables/inside.ts";
+
+const noBytes = new Uint8Array(0);
+
+/** Where a row of one table lies. */
+export class Cell {
+  memory: Uint8Array = noBytes;
+  /** Below zero: there is no row, all columns are null. */
+  at = -1;
+}
+
+export class Frame {
+  readonly cells: readonly Cell[];
+  readonly parameters: readonly unknown[];
+  /** Behind a grouping: the group's keys, then its aggregates. */
+  values: readonly unknown[] = [];
+
+  constructor(sources: number, parameters: readonly unknown[]) {
+    this.cells = Array.from({ length: sources }, () => new Cell());
+    this.parameters = parameters;
+  }
+}
+
+/** What is known of the parameters of a run. */
+export interface Parameters {
+  readonly names: readonly string[];
+  readonly kinds: readonly ValueKind[];
+}
+
+/** A column of source `source` in a resolved expression. */
+export function columnName(source: number, name: string): string {
+  return `${source}.${name}`;
+}
+
+/** A value of a group in a resolved expression. */
+export function groupName(index: number): string {
+  return `#${index}`;
+}
+
+/** The source of a resolved column; undefined for a value of a group. */
+export function sourceOfName(name: string): number | undefined {
+  return name.startsWith("#") ? undefined : Number(name.slice(0, name.indexOf(".")));
+}
+
+/** How resolved expressions find columns. `isOuter`: sources that may have no row in a frame. */
+export function frameColumns(
+  states: readonly TableState[],
+  isOuter: readonly boolean[],
+  parameters: Parameters,
+  groupKinds: readonly ValueKind[],
+): ColumnSource<Frame> {
+  return {
+    column: (name) => {
+      const source = sourceOfName(name);
+      if (source === undefined) return groupValue(Number(name.slice(1)), groupKinds);
+      const state = states[source];
+      const { position, kind } = state.column(name.slice(name.indexOf(".") + 1));
+      const read = state.codec.reader(position);
+      if (!isOuter[source]) {
+        return {
+          kind,
+          evaluate: (frame) => {
+            const cell = frame.cells[source];
+            return read(cell.memory, cell.at);
+          },
+        };
+      }
+      return {
+        kind,
+        evaluate: (frame) => {
+          const cell = frame.cells[source];
+          return cell.at < 0 ? null : read(cell.memory, cell.at);
+        },
+      };
+    },
+    parameter: (name) => {
+      const index = parameters.names.indexOf(name);
+      if (index < 0) throw expressionInvalid(`the parameter "${name}" was given no value`);
+      return {
+        kind: parameters.kinds[index],
+        evaluate: (frame) => frame.parameters[index],
+      };
+    },
+  };
+}
+
+function groupValue(index: number, kinds: readonly ValueKind[]): Evaluator<Frame> {
+  return { kind: kinds[index], evaluate: (frame) => frame.values[index] };
+}

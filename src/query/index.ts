@@ -1,0 +1,29 @@
+export {
+  type AggregateOptions,
+  avg,
+  count,
+  max,
+  min,
+  type Operand,
+  parameter,
+  sum,
+  type Typed,
+  typed,
+} from "./aggregate.ts";
+export type { ParameterValues, QueryOptions } from "./core.ts";
+export type { Direction, JoinKind, PlanJoin, PlanOrder, PlanSource, QueryPlan } from "./plan.ts";
+export { Query, queryOf } from "./query.ts";
+export type {
+  AllNullable,
+  ColumnName,
+  ColumnsOf,
+  ColumnValue,
+  Condition,
+  ConditionsOf,
+  OutputName,
+  Selectable,
+  SelectedValue,
+  Sources,
+  WholeRow,
+  With,
+} from "./types.ts";

@@ -1,0 +1,332 @@
+/** Joins: the rows of one more table are found for every row that comes along. */
+import type { Range, Steps } from "../engine/index.ts";
+import { isCairnError } from "../errors.ts";
+import { afterPrefix, nameOf, storable, type TableIndex } from "../tables/inside.ts";
+import type { CompiledJoin, CompiledSource } from "./compile.ts";
+import { nameOfAll } from "./group.ts";
+import type { Path } from "./path.ts";
+import type { Push, Run } from "./run.ts";
+import { type Place, placeDecoder, Scan, type Test } from "./scan.ts";
+
+/** A join within a run. */
+export interface JoinStage {
+  /** Reads what it needs before the first row comes. */
+  prepare(): Steps<void>;
+  /** Takes the row in the frame. */
+  readonly take: Push;
+  /** Finds what waits for the storage. */
+  drain(): Steps<void>;
+  /** Pushes what no row has matched. */
+  finish(): void;
+}
+
+/** What a join needs to know of its place in the query. */
+export interface JoinSetup {
+  readonly run: Run;
+  readonly join: CompiledJoin;
+  /** The one that is joined; those before it are in the frame. */
+  readonly source: number;
+  readonly compiled: CompiledSource;
+  readonly push: Push;
+}
+
+const rowBytes = 64;
+
+/** Keeps the rows of the table that is joined, by the names of their keys. */
+export class HashJoin implements JoinStage {
+  readonly #setup: JoinSetup;
+  readonly #path: Path;
+  readonly #tests: readonly Test[];
+  readonly #memories: Uint8Array[] = [];
+  readonly #ats: number[] = [];
+  /** Of each row the next one with the same name; below zero for none. */
+  readonly #nexts: number[] = [];
+  readonly #first: Map<unknown, number> = new Map();
+  readonly #last: Map<unknown, number> = new Map();
+  #matched: Uint8Array | undefined;
+
+  constructor(setup: JoinSetup, path: Path, tests: readonly Test[]) {
+    this.#setup = setup;
+    this.#path = path;
+    this.#tests = tests;
+  }
+
+  *prepare(): Steps<void> {
+    const { run, source, compiled, join } = this.#setup;
+    const target = { state: compiled.state, source, path: this.#path, tests: this.#tests };
+    const scan = new Scan(run, target, this.#keep, Number.POSITIVE_INFINITY);
+    while (yield* scan.next());
+    if (join.kind === "right" || join.kind === "full") {
+      this.#matched = new Uint8Array(this.#ats.length);
+    }
+    this.#last.clear();
+  }
+
+  readonly #keep: Push = () => {
+    const { run, source, join } = this.#setup;
+    const { memory, at } = run.frame.cells[source];
+    const row = this.#ats.length;
+    this.#memories.push(memory);
+    this.#ats.push(at);
+    this.#nexts.push(-1);
+    run.budget.take(rowBytes);
+    const name = this.#nameOf("right");
+    // Null equals nothing.
+    if (name === null && join.pairs.length > 0) return;
+    const before = this.#last.get(name);
+    if (before === undefined) this.#first.set(name, row);
+    else this.#nexts[before] = row;
+    this.#last.set(name, row);
+  };
+
+  #nameOf(side: "left" | "right"): unknown {
+    const { run, join } = this.#setup;
+    const { pairs } = join;
+    if (pairs.length === 1) {
+      const value = pairs[0][side].evaluate(run.frame);
+      return value === null ? null : nameOf(value);
+    }
+    if (pairs.length === 0) return null;
+    const values = pairs.map((pair) => pair[side].evaluate(run.frame));
+    return values.includes(null) ? null : nameOfAll(values);
+  }
+
+  readonly take: Push = () => {
+    const { run, source, join, push } = this.#setup;
+    const { frame } = run;
+    const cell = frame.cells[source];
+    const name = this.#nameOf("left");
+    const canMatch = name !== null || join.pairs.length === 0;
+    let row = canMatch ? (this.#first.get(name) ?? -1) : -1;
+    let isMatched = false;
+    for (; row >= 0 && !run.isDone; row = this.#nexts[row]) {
+      cell.memory = this.#memories[row];
+      cell.at = this.#ats[row];
+      if (!passes(join.tests, run)) continue;
+      isMatched = true;
+      if (this.#matched !== undefined) this.#matched[row] = 1;
+      push();
+    }
+    if (isMatched || (join.kind !== "left" && join.kind !== "full") || run.isDone) return;
+    cell.at = -1;
+    push();
+  };
+
+  // biome-ignore lint/correctness/useYield: nothing waits here
+  *drain(): Steps<void> {
+    return undefined;
+  }
+
+  finish(): void {
+    const { run, source, push } = this.#setup;
+    const matched = this.#matched;
+    if (matched === undefined) return;
+    const { cells } = run.frame;
+    for (let row = 0; row < matched.length && !run.isDone; row++) {
+      if (matched[row] !== 0) continue;
+      for (let before = 0; before < source; before++) cells[before].at = -1;
+      cells[source].memory = this.#memories[row];
+      cells[source].at = this.#ats[row];
+      push();
+    }
+  }
+}
+
+/** How the rows for a row are looked up. */
+export interface Lookup {
+  /** Undefined for the primary key. */
+  readonly index: TableIndex | undefined;
+  /** Pairs of the join, in the order of the first columns of the key. */
+  readonly pairs: readonly number[];
+  /** At most one row has a key. */
+  readonly isUnique: boolean;
+}
+
+/** Looks the rows of the joined table up, for many rows at a time. */
+export class LookupJoin implements JoinStage {
+  readonly #setup: JoinSetup;
+  readonly #lookup: Lookup;
+  /** What rows that are found must pass, the join's own conditions included. */
+  readonly #tests: readonly Test[];
+  #waiting: Place[][] = [];
+  #keys: (Uint8Array | undefined)[] = [];
+
+  constructor(setup: JoinSetup, lookup: Lookup) {
+    this.#setup = setup;
+    this.#lookup = lookup;
+    const { join, compiled } = setup;
+    // Pairs that the key does not say, or may not say exactly, are tested again.
+    const rest = join.pairs.filter((_pair, at) => !lookup.pairs.includes(at));
+    const isHashed = lookup.index?.kind === "hashed";
+    const pairs = (isHashed ? join.pairs : rest).map(equalityOf);
+    this.#tests = [...compiled.tests, ...pairs, ...join.tests];
+  }
+
+  // biome-ignore lint/correctness/useYield: there is nothing to read before
+  *prepare(): Steps<void> {
+    return undefined;
+  }
+
+  readonly take: Push = () => {
+    const { run, source, join } = this.#setup;
+    const key = this.#keyOf();
+    if (key === undefined && join.kind === "inner") return;
+    const places: Place[] = [];
+    for (let before = 0; before < source; before++) {
+      const { memory, at } = run.frame.cells[before];
+      places.push({ memory, at, length: 0 });
+    }
+    run.budget.take(rowBytes);
+    this.#waiting.push(places);
+    this.#keys.push(key);
+  };
+
+  /** The key that the row in the frame asks for; undefined where nothing can have it. */
+  #keyOf(): Uint8Array | undefined {
+    const { run, join, compiled } = this.#setup;
+    const { index, pairs } = this.#lookup;
+    const values: unknown[] = [];
+    for (const at of pairs) {
+      const { left, position } = join.pairs[at];
+      const value = storable(compiled.state.columns[position as number], left.evaluate(run.frame));
+      if (value === undefined) return undefined;
+      values.push(value);
+    }
+    try {
+      if (index?.kind === "hashed" && !index.isUnique) {
+        return index.prefixRange(values).low as Uint8Array;
+      }
+      const { key } = index ?? compiled.state;
+      return key
+        .encode(
+          values,
+          values.map((_value, at) => at),
+        )
+        .slice();
+    } catch (error) {
+      if (isCairnError(error, "key_too_large")) return undefined;
+      throw error;
+    }
+  }
+
+  *drain(): Steps<void> {
+    const { run, source, join, push } = this.#setup;
+    const waiting = this.#waiting;
+    const keys = this.#keys;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    this.#keys = [];
+    const { places, owners } = yield* this.#find(keys);
+    const { cells } = run.frame;
+    let next = 0;
+    for (let at = 0; at < waiting.length && !run.isDone; at++) {
+      const restore = (): void => {
+        for (let before = 0; before < source; before++) {
+          cells[before].memory = waiting[at][before].memory;
+          cells[before].at = waiting[at][before].at;
+        }
+      };
+      let isMatched = false;
+      restore();
+      for (; next < owners.length && owners[next] === at; next++) {
+        const place = places[next];
+        if (place === undefined || run.isDone) continue;
+        cells[source].memory = place.memory;
+        cells[source].at = place.at;
+        run.counters.rowsScanned++;
+        run.counters.bytesRead += place.length;
+        if (!passes(this.#tests, run)) continue;
+        isMatched = true;
+        push();
+      }
+      if (!isMatched && join.kind === "left" && !run.isDone) {
+        cells[source].at = -1;
+        push();
+      }
+      run.budget.give(rowBytes);
+    }
+  }
+
+  finish(): void {
+    // Every row was answered when it was drained.
+  }
+
+  /** The rows of all keys, and which key each was found by. */
+  *#find(
+    keys: readonly (Uint8Array | undefined)[],
+  ): Steps<{ places: (Place | undefined)[]; owners: number[] }> {
+    const { run, compiled } = this.#setup;
+    const { index, isUnique } = this.#lookup;
+    const { reader } = run;
+    const owners: number[] = [];
+    let rowKeys: Uint8Array[] = [];
+    if (isUnique) {
+      keys.forEach((key, at) => {
+        if (key === undefined) return;
+        rowKeys.push(key);
+        owners.push(at);
+      });
+      if (index !== undefined) {
+        const found = yield* reader.readMany(index.tree, rowKeys, copyOf);
+        const present = owners.filter((_owner, at) => found[at] !== undefined);
+        owners.splice(0, owners.length, ...present);
+        rowKeys = found.filter((key) => key !== undefined);
+      }
+    } else {
+      for (let at = 0; at < keys.length; at++) {
+        const key = keys[at];
+        if (key === undefined) continue;
+        const found = yield* this.#keysOf(key);
+        for (const one of found) {
+          rowKeys.push(one);
+          owners.push(at);
+        }
+      }
+    }
+    const keep = placeDecoder(run.isLent);
+    const places = yield* reader.readMany(compiled.state.rows, rowKeys, keep);
+    return { places, owners };
+  }
+
+  /** The primary keys of the entries, or rows, whose key begins with `low`. */
+  *#keysOf(low: Uint8Array): Steps<Uint8Array[]> {
+    const { run, compiled } = this.#setup;
+    const { index } = this.#lookup;
+    const range: Range = { low, ...highOf(low) };
+    const tree = index === undefined ? compiled.state.rows : index.tree;
+    const source = run.reader.scan(tree, range, index?.isUnique === true);
+    const found: Uint8Array[] = [];
+    for (;;) {
+      const batch = yield* source.next(entriesPerBatch);
+      if (batch === undefined) return found;
+      if (index !== undefined) run.counters.entriesScanned += batch.count;
+      for (let row = 0; row < batch.count; row++) {
+        found.push(index === undefined ? batch.key(row) : index.primaryKeyOf(batch, row));
+      }
+    }
+  }
+}
+
+const entriesPerBatch = 256;
+const copyOf = (memory: Uint8Array, at: number, length: number): Uint8Array =>
+  memory.slice(at, at + length);
+
+function highOf(low: Uint8Array): { high?: Uint8Array } {
+  const high = afterPrefix(low);
+  return high === undefined ? {} : { high };
+}
+
+function equalityOf({ left, right }: CompiledJoin["pairs"][number]): Test {
+  return (frame) => {
+    const first = left.evaluate(frame);
+    const second = right.evaluate(frame);
+    return first !== null && second !== null && nameOf(first) === nameOf(second);
+  };
+}
+
+function passes(tests: readonly Test[], run: Run): boolean {
+  for (let index = 0; index < tests.length; index++) {
+    if (tests[index](run.frame) !== true) return false;
+  }
+  return true;
+}

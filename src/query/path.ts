@@ -1,0 +1,378 @@
+/**
+ * The way to the rows of one table: its key, an index, or all of it. Every way is weighed by how
+ * many entries it really has, which a tree counts in a time that hardly grows with them.
+ */
+import type { Range, Steps } from "../engine/index.ts";
+import { isCairnError } from "../errors.ts";
+import {
+  afterPrefix,
+  storable,
+  type TableIndex,
+  type TableReader,
+  type TableState,
+} from "../tables/inside.ts";
+import { compareBytes } from "../transaction/index.ts";
+import { boundIn, type Constraint } from "./constraint.ts";
+
+/** How the rows of a table are reached. */
+export interface Path {
+  /** The rows tree by ranges; an index by ranges; an index or the rows by whole keys; no row. */
+  readonly kind: "rows" | "index" | "keys" | "nothing";
+  /** Undefined for the primary key. */
+  readonly index: TableIndex | undefined;
+  /** In the order of their keys. */
+  readonly ranges: readonly Range[];
+  /** Whole keys; of a unique index, or of rows. */
+  readonly keys: readonly Uint8Array[];
+  readonly isReverse: boolean;
+  /** The conditions that the ranges say completely. */
+  readonly consumed: ReadonlySet<number>;
+  /** Rows come in the order that was asked for. */
+  readonly isOrdered: boolean;
+  /** How many entries or rows it has. */
+  readonly rows: number;
+  /** First columns that are pinned to one value each. */
+  readonly pinned: number;
+}
+
+/** What a way should serve. */
+export interface Wish {
+  /** Undefined where the order is none of columns of this table; empty for any order. */
+  readonly order: readonly OrderColumn[] | undefined;
+  /** Rows that are wanted at most, offset included. */
+  readonly limit: number;
+  readonly conjuncts: number;
+}
+
+export interface OrderColumn {
+  readonly position: number;
+  readonly isDescending: boolean;
+}
+
+/** What it costs to reach a row through an index, when one in a scan costs 1. */
+const lookupCost = 5;
+/** What it costs to sort a row. */
+const sortCost = 2;
+/** How many rows pass a condition that no range says: a guess. */
+const selectivity = 1 / 4;
+
+/** The cheapest way. */
+export function* choosePath(
+  state: TableState,
+  constraints: readonly Constraint[],
+  parameters: readonly unknown[],
+  wish: Wish,
+  statistics: TableReader,
+): Steps<Path> {
+  let best: Path | undefined;
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (const index of [undefined, ...state.indexes]) {
+    if (index !== undefined && (!index.isReady || index.where !== undefined)) continue;
+    const draft = draftOf(state, index, constraints, parameters);
+    if (draft === undefined) continue;
+    if (draft.isImpossible) return { ...emptyPath, isOrdered: true };
+    if (draft.keys.length > 0 && draft.keys.length <= 1) return pathOf(state, draft, wish, 1);
+    const tree = index === undefined ? state.rows : index.tree;
+    let rows = draft.keys.length;
+    for (const range of draft.ranges) rows += yield* statistics.count(tree, range);
+    const path = pathOf(state, draft, wish, rows);
+    const useful = index === undefined || path.isOrdered || draft.consumed.size > 0;
+    if (!useful && !draft.isNarrowed) continue;
+    const cost = costOf(path, wish);
+    if (cost < bestCost) {
+      best = path;
+      bestCost = cost;
+    }
+  }
+  return best ?? emptyPath;
+}
+
+const emptyPath: Path = {
+  kind: "nothing",
+  index: undefined,
+  ranges: [],
+  keys: [],
+  isReverse: false,
+  consumed: new Set(),
+  isOrdered: false,
+  rows: 0,
+  pinned: 0,
+};
+
+function costOf(path: Path, wish: Wish): number {
+  const unit = path.index === undefined ? 1 : lookupCost;
+  const passing = path.rows * (path.consumed.size < wish.conjuncts ? selectivity : 1);
+  if (path.isOrdered) {
+    const share = passing > wish.limit ? wish.limit / passing : 1;
+    return 1 + path.rows * share * unit;
+  }
+  return 1 + path.rows * unit + passing * sortCost;
+}
+
+/** A way that is being worked out. */
+interface Draft {
+  readonly index: TableIndex | undefined;
+  readonly columns: readonly number[];
+  readonly ranges: Range[];
+  readonly keys: Uint8Array[];
+  readonly consumed: Set<number>;
+  pinned: number;
+  isImpossible: boolean;
+  /** The ranges leave something out. */
+  isNarrowed: boolean;
+}
+
+function draftOf(
+  state: TableState,
+  index: TableIndex | undefined,
+  constraints: readonly Constraint[],
+  parameters: readonly unknown[],
+): Draft | undefined {
+  try {
+    return new Drafting(state, index, constraints, parameters).run();
+  } catch (error) {
+    // A value that no entry can have, however long the table: somebody else must say so.
+    if (isCairnError(error, "key_too_large") || isCairnError(error, "value_invalid")) {
+      return index === undefined ? wholeDraft(state) : undefined;
+    }
+    throw error;
+  }
+}
+
+function wholeDraft(state: TableState): Draft {
+  return {
+    index: undefined,
+    columns: state.primaryKey,
+    ranges: [{}],
+    keys: [],
+    consumed: new Set(),
+    pinned: 0,
+    isImpossible: false,
+    isNarrowed: false,
+  };
+}
+
+class Drafting {
+  readonly #state: TableState;
+  readonly #constraints: readonly Constraint[];
+  readonly #parameters: readonly unknown[];
+  readonly #draft: Draft;
+  readonly #values: unknown[] = [];
+
+  constructor(
+    state: TableState,
+    index: TableIndex | undefined,
+    constraints: readonly Constraint[],
+    parameters: readonly unknown[],
+  ) {
+    this.#state = state;
+    this.#constraints = constraints;
+    this.#parameters = parameters;
+    const columns = index === undefined ? state.primaryKey : index.columns;
+    this.#draft = { ...wholeDraft(state), index, columns, ranges: [], keys: [] };
+  }
+
+  run(): Draft | undefined {
+    const draft = this.#draft;
+    const { columns, index } = draft;
+    for (const position of columns) {
+      const pin = this.#find(position, "equal") ?? this.#find(position, "null");
+      if (pin === undefined || !this.#pin(pin)) break;
+      if (draft.isImpossible) return draft;
+    }
+    draft.pinned = this.#values.length;
+    draft.isNarrowed = draft.pinned > 0;
+    const isWhole = draft.pinned === columns.length;
+    if (isWhole && (index === undefined || index.isUnique)) {
+      const hasNull = this.#values.includes(null);
+      if (!hasNull) draft.keys.push(this.#encode(this.#values));
+      else if (index?.kind === "hashed") return undefined;
+      else draft.ranges.push(this.#prefix(this.#encode(this.#values)));
+    } else if (index?.kind === "hashed") {
+      if (!isWhole) return undefined;
+      draft.ranges.push(index.prefixRange(this.#values));
+      // Hashes may collide: rows are looked at again.
+      draft.consumed.clear();
+    } else if (isWhole) draft.ranges.push(this.#prefix(this.#encode(this.#values)));
+    else this.#bound(columns[draft.pinned]);
+    return draft;
+  }
+
+  #find(position: number, kind: Constraint["kind"]): Constraint | undefined {
+    return this.#constraints.find((one) => {
+      return one.kind === kind && one.column.position === position;
+    });
+  }
+
+  /** Pins the next column to a value; false where it cannot. */
+  #pin(constraint: Constraint): boolean {
+    const { column, kind, conjunct } = constraint;
+    if (kind === "null") {
+      if (!column.isNullable) this.#draft.isImpossible = true;
+      this.#values.push(null);
+    } else {
+      const value = storable(column, constraint.value(this.#parameters));
+      if (value instanceof Date && Number.isNaN(value.getTime())) return false;
+      // Nothing that the column can hold is equal to it.
+      if (value === undefined) this.#draft.isImpossible = true;
+      this.#values.push(value);
+    }
+    this.#draft.consumed.add(conjunct);
+    return true;
+  }
+
+  #encode(values: readonly unknown[]): Uint8Array {
+    const { key } = this.#draft.index ?? this.#state;
+    const positions = values.map((_value, at) => at);
+    return key.encode(values, positions).slice();
+  }
+
+  /** True when values of the column end where the key ends, not with a mark. */
+  #isRaw(at: number): boolean {
+    return (this.#draft.index ?? this.#state).key.parts[at].isRaw;
+  }
+
+  #prefix(low: Uint8Array): Range {
+    if (low.length === 0) return {};
+    const high = afterPrefix(low);
+    return high === undefined ? { low } : { low, high };
+  }
+
+  /** The ranges of the first column that is not pinned. */
+  #bound(position: number): void {
+    const draft = this.#draft;
+    const one = this.#find(position, "in");
+    if (one !== undefined) {
+      this.#boundIn(one);
+      return;
+    }
+    const { column } = this.#find(position, "low") ??
+      this.#find(position, "high") ?? { column: this.#state.columns[position] };
+    const prefix = this.#encode(this.#values);
+    const whole = this.#prefix(prefix);
+    const mark = column.isNullable ? Uint8Array.of(...prefix, 1) : undefined;
+    let range: Range = whole;
+    const low = this.#take(position, "low");
+    const high = this.#take(position, "high");
+    const isRaw = this.#isRaw(draft.pinned);
+    if (low !== undefined) range = withLow(range, low.bytes, low.isInclusive, isRaw);
+    else if (mark !== undefined && (high !== undefined || this.#needsValue(position))) {
+      range = { ...range, low: mark };
+      draft.isNarrowed = true;
+    }
+    if (high !== undefined) range = withHigh(range, high.bytes, high.isInclusive, isRaw);
+    if (low === undefined && high === undefined) range = this.#likeRange(position, range, isRaw);
+    draft.ranges.push(range);
+  }
+
+  #needsValue(position: number): boolean {
+    const found = this.#find(position, "notNull");
+    if (found !== undefined) this.#draft.consumed.add(found.conjunct);
+    return found !== undefined;
+  }
+
+  #take(
+    position: number,
+    kind: "low" | "high",
+  ): { bytes: Uint8Array; isInclusive: boolean } | undefined {
+    const found = this.#find(position, kind);
+    if (found === undefined) return undefined;
+    const given = found.value(this.#parameters);
+    const bound = boundIn(found.column, given, found.isInclusive, kind === "low");
+    if (bound === undefined) return undefined;
+    const bytes = this.#encode([...this.#values, bound.value]);
+    this.#draft.consumed.add(found.conjunct);
+    this.#draft.isNarrowed = true;
+    return { bytes, isInclusive: bound.isInclusive };
+  }
+
+  #likeRange(position: number, range: Range, isRaw: boolean): Range {
+    const found = this.#find(position, "prefix");
+    if (found === undefined) return range;
+    const bytes = this.#encode([...this.#values, found.value(this.#parameters)]);
+    this.#draft.isNarrowed = true;
+    // Without the end of the text, it is how all texts begin.
+    return this.#prefix(isRaw ? bytes : bytes.subarray(0, -2));
+  }
+
+  #boundIn(constraint: Constraint): void {
+    const draft = this.#draft;
+    const { column, conjunct } = constraint;
+    const encoded: Uint8Array[] = [];
+    for (const given of constraint.value(this.#parameters) as readonly unknown[]) {
+      const value = storable(column, given);
+      if (value !== undefined) encoded.push(this.#encode([...this.#values, value]));
+    }
+    encoded.sort(compareBytes);
+    const different = encoded.filter((key, at) => {
+      return at === 0 || compareBytes(encoded[at - 1], key) !== 0;
+    });
+    draft.consumed.add(conjunct);
+    draft.isNarrowed = true;
+    if (different.length === 0) draft.isImpossible = true;
+    const isWhole = this.#values.length + 1 === draft.columns.length;
+    const isKey =
+      draft.index === undefined || (draft.index.isUnique && !this.#values.includes(null));
+    if (isWhole && isKey) draft.keys.push(...different);
+    else draft.ranges.push(...different.map((key) => this.#prefix(key)));
+  }
+}
+
+function withLow(range: Range, low: Uint8Array, isInclusive: boolean, isRaw: boolean): Range {
+  if (isInclusive) return { ...range, low };
+  if (isRaw) return { ...range, low, lowExclusive: true };
+  const after = afterPrefix(low);
+  // Nothing can come behind it.
+  return after === undefined ? { low, high: low } : { ...range, low: after };
+}
+
+function withHigh(range: Range, high: Uint8Array, isInclusive: boolean, isRaw: boolean): Range {
+  if (!isInclusive) return { ...range, high };
+  if (isRaw) return { ...range, high, highInclusive: true };
+  const after = afterPrefix(high);
+  if (after !== undefined) return { ...range, high: after };
+  const { low } = range;
+  return low === undefined ? {} : { low };
+}
+
+function pathOf(state: TableState, draft: Draft, wish: Wish, rows: number): Path {
+  const { index, ranges, keys, consumed, pinned } = draft;
+  const order = orderOf(state, draft, wish.order);
+  return {
+    kind: keys.length > 0 ? "keys" : index === undefined ? "rows" : "index",
+    index,
+    ranges: order === "reverse" ? ranges.toReversed() : ranges,
+    keys: order === "reverse" ? keys.toReversed() : keys,
+    isReverse: order === "reverse",
+    consumed,
+    isOrdered: order !== undefined,
+    rows,
+    pinned,
+  };
+}
+
+/** Whether the entries come in an order, and which way round they must be read for it. */
+function orderOf(
+  state: TableState,
+  draft: Draft,
+  order: readonly OrderColumn[] | undefined,
+): "forward" | "reverse" | undefined {
+  if (order === undefined) return undefined;
+  const { index, columns, pinned } = draft;
+  const fixed = new Set(columns.slice(0, pinned));
+  const sequence = index === undefined ? columns : [...columns, ...state.primaryKey];
+  let at = pinned;
+  let isReverse: boolean | undefined;
+  for (const { position, isDescending } of order) {
+    if (fixed.has(position)) continue;
+    // A hashed index has no order, and behind the whole primary key there is nothing to order.
+    if (index?.kind === "hashed") return undefined;
+    while (at < sequence.length && fixed.has(sequence[at])) at++;
+    if (at >= sequence.length) break;
+    if (sequence[at] !== position || isReverse === !isDescending) return undefined;
+    isReverse = isDescending;
+    fixed.add(position);
+    at++;
+  }
+  return isReverse === true ? "reverse" : "forward";
+}

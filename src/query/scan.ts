@@ -1,0 +1,153 @@
+/** Rows of one table along a path, batch by batch: put into the frame, tested and pushed. */
+import type { Decode, Range, Steps } from "../engine/index.ts";
+import type { TableState } from "../tables/inside.ts";
+import type { RowBatch, RowSource } from "../transaction/index.ts";
+import type { Cell, Frame } from "./frame.ts";
+import type { Path } from "./path.ts";
+import type { Push, Run } from "./run.ts";
+
+/** A condition over the row in the frame. */
+export type Test = (frame: Frame) => unknown;
+
+const rowsFirst = 128;
+const rowsMost = 1_024;
+
+/** Where a row lies that is kept. */
+export interface Place {
+  readonly memory: Uint8Array;
+  readonly at: number;
+  readonly length: number;
+}
+
+/** Keeps a row where it lies; a lent one is copied. */
+export function placeDecoder(isLent: boolean): Decode<Place> {
+  if (!isLent) return (memory, at, length) => ({ memory, at, length });
+  return (memory, at, length) => ({ memory: memory.slice(at, at + length), at: 0, length });
+}
+
+export class Scan {
+  readonly #run: Run;
+  readonly #state: TableState;
+  readonly #path: Path;
+  readonly #cell: Cell;
+  readonly #tests: readonly Test[];
+  readonly #push: Push;
+  readonly #ranges: Range[];
+  #source: RowSource | undefined;
+  #rows: number;
+  #keysDone = 0;
+
+  /** `wanted`: rows that somebody will look at, if that is known. */
+  constructor(
+    run: Run,
+    target: {
+      readonly state: TableState;
+      readonly source: number;
+      readonly path: Path;
+      readonly tests: readonly Test[];
+    },
+    push: Push,
+    wanted: number,
+  ) {
+    this.#run = run;
+    this.#state = target.state;
+    this.#path = target.path;
+    this.#cell = run.frame.cells[target.source];
+    this.#tests = target.tests;
+    this.#push = push;
+    this.#ranges = [...target.path.ranges];
+    const isExact = wanted < rowsMost && target.tests.length === 0;
+    this.#rows = isExact ? Math.max(1, wanted) : rowsFirst;
+  }
+
+  /** Pushes the next rows, perhaps none; false at the end. */
+  *next(): Steps<boolean> {
+    if (this.#run.isDone || this.#path.kind === "nothing") return false;
+    if (this.#path.kind === "keys") return yield* this.#nextKeys();
+    const batch = yield* this.#nextBatch();
+    if (batch === undefined) return false;
+    if (this.#path.kind === "rows") this.#pushBatch(batch);
+    else yield* this.#pushEntries(batch);
+    return true;
+  }
+
+  *#nextBatch(): Steps<RowBatch | undefined> {
+    const { index, isReverse, kind } = this.#path;
+    const tree = index === undefined ? this.#state.rows : index.tree;
+    const hasValues = kind === "rows" || index?.isUnique === true;
+    for (;;) {
+      if (this.#source === undefined) {
+        const range = this.#ranges.shift();
+        if (range === undefined) return undefined;
+        const directed = isReverse ? { ...range, reverse: true } : range;
+        this.#source = this.#run.reader.scan(tree, directed, hasValues);
+      }
+      const batch = yield* this.#source.next(this.#rows);
+      this.#rows = Math.min(this.#rows * 4, rowsMost);
+      if (batch !== undefined) return batch;
+      this.#source = undefined;
+    }
+  }
+
+  #pushBatch(batch: RowBatch): void {
+    const run = this.#run;
+    const take = this.#take;
+    let row = 0;
+    for (; row < batch.count && !run.isDone; row++) batch.decode(row, take);
+    run.counters.rowsScanned += row;
+  }
+
+  /** Puts a row into the frame, and pushes it if it passes. */
+  readonly #take: Decode<void> = (memory, at, length) => {
+    const cell = this.#cell;
+    cell.memory = memory;
+    cell.at = at;
+    this.#run.counters.bytesRead += length;
+    const { frame } = this.#run;
+    const tests = this.#tests;
+    for (let index = 0; index < tests.length; index++) {
+      if (tests[index](frame) !== true) return;
+    }
+    this.#push();
+  };
+
+  *#pushEntries(batch: RowBatch): Steps<void> {
+    const { index } = this.#path;
+    if (index === undefined) return;
+    const keys: Uint8Array[] = [];
+    for (let row = 0; row < batch.count; row++) keys.push(index.primaryKeyOf(batch, row));
+    this.#run.counters.entriesScanned += batch.count;
+    yield* this.#pushRows(keys);
+  }
+
+  *#nextKeys(): Steps<boolean> {
+    const { index, keys } = this.#path;
+    if (this.#keysDone >= keys.length) return false;
+    const some = keys.slice(this.#keysDone, this.#keysDone + rowsMost);
+    this.#keysDone += some.length;
+    if (index === undefined) {
+      yield* this.#pushRows(some);
+      return true;
+    }
+    const { reader, counters } = this.#run;
+    const found = yield* reader.readMany(index.tree, some, copyOf);
+    const present = found.filter((key) => key !== undefined);
+    counters.entriesScanned += present.length;
+    yield* this.#pushRows(present);
+    return true;
+  }
+
+  *#pushRows(keys: readonly Uint8Array[]): Steps<void> {
+    const run = this.#run;
+    const keep = placeDecoder(run.isLent);
+    const places = yield* run.reader.readMany(this.#state.rows, keys, keep);
+    for (const place of places) {
+      if (run.isDone) return;
+      if (place === undefined) continue;
+      run.counters.rowsScanned++;
+      this.#take(place.memory, place.at, place.length);
+    }
+  }
+}
+
+const copyOf: Decode<Uint8Array> = (memory, at, length) => memory.slice(at, at + length);

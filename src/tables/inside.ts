@@ -1,0 +1,25 @@
+/** The inner side of tables, for the layers above; `index.ts` is for applications. */
+
+export { storable } from "./access.ts";
+export type { TableCore, Tables } from "./catalogue.ts";
+export { type Compare, compareOf, nullsFirst } from "./compare.ts";
+export { tableNotFound } from "./define.ts";
+export {
+  type ColumnSource,
+  compileExpression,
+  compilePredicate,
+  type Evaluator,
+  kindOfValue,
+  nameOf,
+  type ValueKind,
+} from "./evaluate.ts";
+export { expressionInvalid, operandsOf, predicateOf } from "./expression.ts";
+export { afterPrefix } from "./key.ts";
+export { likePrefix } from "./like.ts";
+export { storeValue } from "./record.ts";
+export { StateReader, type TableReader, TransactionWriter } from "./space.ts";
+export type { TableColumn, TableState } from "./state.ts";
+export { tableInside } from "./table.ts";
+export type { TableIndex } from "./table-index.ts";
+export { enterTable, type TableInside } from "./transaction-table.ts";
+export { boundsOf, type ColumnType, type Family, familyOf } from "./types.ts";
