@@ -22,17 +22,17 @@ import {
   commitBatch,
   commitBatchSync,
   invalid,
+  type KeyOf,
   type KeyOption,
   Keyspace,
   type KeyspaceInfo,
   type KeyspaceOptions,
   Keyspaces,
-  type NumberOption,
   type SweepOptions,
   type SyncTransaction,
   sweep,
   Transaction,
-  type ValueCodec,
+  type ValueOf,
   type ValueOption,
   type WriteOptions,
 } from "./kv/index.ts";
@@ -63,20 +63,6 @@ import {
   type VectorsInfo,
   type VectorsOptions,
 } from "./vector/index.ts";
-
-/** What keys of a keyspace are, by its `key` option. */
-export type KeyOf<K extends KeyOption> = K extends "bytes" ? Uint8Array : string;
-
-/** What values of a keyspace are, by its `value` option. */
-export type ValueOf<V extends ValueOption> = V extends "utf8"
-  ? string
-  : V extends "bytes"
-    ? Uint8Array
-    : V extends ValueCodec<infer T>
-      ? T
-      : V extends NumberOption
-        ? bigint
-        : unknown;
 
 /** Which state a snapshot holds, and for how long. */
 export interface SnapshotOptions {
@@ -313,10 +299,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     return new Query(queryOf(table, as));
   }
 
-  /** A project: a name for scopes, which hold tables. Nothing is read or created by this. */
+  /** A project: a name for scopes, which hold tables and keyspaces. Nothing is read or created by this. */
   project(name: string): Project {
     this.#requireOpen();
-    return new Project(this.#tables, name);
+    return new Project(this.#tables, this.#keyspaces, name);
   }
 
   /** The names of all projects. */

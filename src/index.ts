@@ -1,10 +1,8 @@
 /** CairnDB: an embedded database in TypeScript on a WebAssembly core. */
 export {
   Database,
-  type KeyOf,
   type SnapshotOptions,
   type SyncCallback,
-  type ValueOf,
 } from "./database.ts";
 export type {
   Durability,
@@ -35,6 +33,7 @@ export {
   type CountOptions,
   type Entry,
   Focus,
+  type KeyOf,
   type KeyOption,
   Keyspace,
   type KeyspaceInfo,
@@ -58,6 +57,7 @@ export {
   TransactionKeyspace,
   type TransactionScanOptions,
   type ValueCodec,
+  type ValueOf,
   type ValueOption,
   type WritableOptions,
   type WriteOptions,

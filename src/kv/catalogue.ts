@@ -31,25 +31,30 @@ export class Keyspaces {
     this.#valueDefault = valueDefault;
   }
 
-  list(): KeyspaceInfo[] {
+  /** The keyspaces of a scope, "project/scope"; of the root without. */
+  list(scope: string = ""): KeyspaceInfo[] {
     const { engine } = this.#context;
     const infos: KeyspaceInfo[] = [];
     for (const tree of engine.trees()) {
       const descriptor = keyspaceOf(tree);
-      if (descriptor === undefined) continue;
+      if (descriptor === undefined || (descriptor.scope ?? "") !== scope) continue;
       infos.push(describeInfo(descriptor, engine.records(tree.id)));
     }
     return infos.sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
   /** Opens a keyspace, or creates it. */
-  async open(name: string, options: KeyspaceOptions): Promise<KeyspaceCore<Key, unknown>> {
-    const wanted = describeKeyspace(name, options, this.#valueDefault);
+  async open(
+    name: string,
+    options: KeyspaceOptions,
+    scope: string = "",
+  ): Promise<KeyspaceCore<Key, unknown>> {
+    const wanted = describeKeyspace(name, options, this.#valueDefault, scope);
     const codec = codecOf(options.value ?? this.#valueDefault);
-    let found = this.#find(name);
+    let found = this.#find(name, scope);
     if (found === undefined) {
       await this.#change(() => this.#create(wanted));
-      found = this.#require(name);
+      found = this.#require(name, scope);
     }
     checkAgreement(found.descriptor, wanted, options);
     const tree = this.#treeOf(found.info, found.descriptor);
@@ -57,19 +62,34 @@ export class Keyspaces {
   }
 
   /** Drops a keyspace: false when there is none of this name. */
-  async drop(name: string, options: WriteOptions | undefined): Promise<boolean> {
+  async drop(
+    name: string,
+    options: WriteOptions | undefined,
+    scope: string = "",
+  ): Promise<boolean> {
     return await this.#change(async () => {
-      const found = this.#find(name);
+      const found = this.#find(name, scope);
       if (found === undefined) return false;
       const { id } = found.info;
       this.#context.requireIdle();
       this.#context.engine.beginCommit().dropTree(id);
       await this.#context.engine.submit(options);
-      const tree = this.#trees.get(id);
-      if (tree !== undefined) tree.isDropped = true;
-      this.#trees.delete(id);
+      this.forget(id);
       return true;
     });
+  }
+
+  /** The trees of a scope's keyspaces. */
+  treesOf(scope: string): number[] {
+    const isInside = (tree: TreeInfo): boolean => keyspaceOf(tree)?.scope === scope;
+    return [...this.#context.engine.trees()].filter(isInside).map(({ id }) => id);
+  }
+
+  /** Handles of a tree that is gone answer `keyspace_dropped` from now on. */
+  forget(id: number): void {
+    const tree = this.#trees.get(id);
+    if (tree !== undefined) tree.isDropped = true;
+    this.#trees.delete(id);
   }
 
   /** The tree of a keyspace. @throws CairnError `keyspace_not_found`. */
@@ -80,7 +100,7 @@ export class Keyspaces {
   async #create(wanted: KeyspaceDescriptor): Promise<void> {
     const { engine, expiry } = this.#context;
     // Somebody before us in the queue may have created it.
-    if (this.#find(wanted.name) !== undefined) return;
+    if (this.#find(wanted.name, wanted.scope) !== undefined) return;
     if (engine.readOnly) throw notFound(wanted.name);
     // biome-ignore lint/correctness/useYield: it decides without reading
     await this.#context.commit(function* (effects): Steps<void> {
@@ -95,16 +115,20 @@ export class Keyspaces {
     return changed;
   }
 
-  #find(name: string): { info: TreeInfo; descriptor: KeyspaceDescriptor } | undefined {
+  #find(
+    name: string,
+    scope: string = "",
+  ): { info: TreeInfo; descriptor: KeyspaceDescriptor } | undefined {
     for (const info of this.#context.engine.trees()) {
       const descriptor = keyspaceOf(info);
-      if (descriptor?.name === name) return { info, descriptor };
+      if (descriptor?.name !== name || (descriptor.scope ?? "") !== scope) continue;
+      return { info, descriptor };
     }
     return undefined;
   }
 
-  #require(name: string): { info: TreeInfo; descriptor: KeyspaceDescriptor } {
-    const found = this.#find(name);
+  #require(name: string, scope: string = ""): { info: TreeInfo; descriptor: KeyspaceDescriptor } {
+    const found = this.#find(name, scope);
     if (found === undefined) throw notFound(name);
     return found;
   }

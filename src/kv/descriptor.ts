@@ -27,6 +27,20 @@ export interface KeyspaceOptions<K extends KeyOption = KeyOption, V = ValueOptio
   readonly ttl?: number | null;
 }
 
+/** What keys of a keyspace are, by its `key` option. */
+export type KeyOf<K extends KeyOption> = K extends "bytes" ? Uint8Array : string;
+
+/** What values of a keyspace are, by its `value` option. */
+export type ValueOf<V extends ValueOption> = V extends "utf8"
+  ? string
+  : V extends "bytes"
+    ? Uint8Array
+    : V extends ValueCodec<infer T>
+      ? T
+      : V extends NumberOption
+        ? bigint
+        : unknown;
+
 /** A keyspace as `keyspaces()` lists it. */
 export interface KeyspaceInfo {
   readonly name: string;
@@ -46,6 +60,8 @@ export interface KeyspaceDescriptor {
   readonly kind: KeyspaceKind;
   readonly type: "keyspace";
   readonly name: string;
+  /** "project/scope"; absent for the root scope. */
+  readonly scope?: string;
   readonly key: KeyOption;
   /** A built-in codec, or `custom:` and the name of the application's. */
   readonly value: string;
@@ -64,6 +80,7 @@ export function describeKeyspace(
   name: string,
   options: KeyspaceOptions,
   valueDefault: ValueOption,
+  scope: string = "",
 ): KeyspaceDescriptor {
   checkName(name);
   checkOptions(action, options, knownOptions);
@@ -74,6 +91,7 @@ export function describeKeyspace(
     kind: options.kind ?? "ordered",
     type: "keyspace",
     name,
+    ...(scope === "" ? {} : { scope }),
     key: options.key ?? "utf8",
     value: valueName(options.value === undefined ? valueDefault : options.value),
     ...(ttl === undefined || ttl === null ? {} : { ttl: checkTtl(ttl) }),

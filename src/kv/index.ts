@@ -6,10 +6,12 @@ export type { CountOptions } from "./count.ts";
 export {
   type BuiltInValue,
   checkName,
+  type KeyOf,
   type KeyOption,
   type KeyspaceInfo,
   type KeyspaceKind,
   type KeyspaceOptions,
+  type ValueOf,
   type ValueOption,
   valueName,
 } from "./descriptor.ts";

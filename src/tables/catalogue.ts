@@ -64,6 +64,8 @@ export interface CatalogueChange {
   dropTable(core: TableCore): void;
   putName(key: string): void;
   dropName(key: string): void;
+  /** Runs when the commit has been made. */
+  afterwards(run: () => void): void;
 }
 
 interface Pending {
@@ -236,6 +238,7 @@ export class Tables {
         effects.delete(id, key);
         after.push(() => this.#names.delete(key));
       },
+      afterwards: (run) => after.push(run),
     });
     this.#pending = {
       seq: turn.seq,

@@ -1,8 +1,22 @@
 /** Projects and scopes: where tables and keyspaces have their names. */
 import { CairnError } from "../errors.ts";
-import { checkOptions, type WriteOptions } from "../kv/index.ts";
+import {
+  checkName,
+  checkOptions,
+  checkWriteOptions,
+  type KeyOf,
+  type KeyOption,
+  Keyspace,
+  type KeyspaceInfo,
+  type KeyspaceOptions,
+  type Keyspaces,
+  type ValueOf,
+  type ValueOption,
+  type WriteOptions,
+} from "../kv/index.ts";
+import type { Key } from "../transaction/index.ts";
 import { checkAgreement } from "./agreement.ts";
-import type { TableCore, Tables } from "./catalogue.ts";
+import type { CatalogueChange, TableCore, Tables } from "./catalogue.ts";
 import type { Columns, InsertOf, SelectOf } from "./column.ts";
 import {
   checkIdentifier,
@@ -168,10 +182,11 @@ function refuseReferred(tables: Tables, core: TableCore, going: readonly TableCo
 /** A project: a name for scopes. Handles cost nothing and read nothing. */
 export class Project {
   readonly #tables: Tables;
+  readonly #keyspaces: Keyspaces;
   readonly name: string;
 
   /** Not for applications: `db.project` makes it. */
-  constructor(tables: Tables, name: string) {
+  constructor(tables: Tables, keyspaces: Keyspaces, name: string) {
     checkIdentifier("project", name);
     if (reserved.has(name)) {
       throw new CairnError(
@@ -180,12 +195,13 @@ export class Project {
       );
     }
     this.#tables = tables;
+    this.#keyspaces = keyspaces;
     this.name = name;
   }
 
-  /** A scope of the project: a name for tables. "app" is the one that every project has. */
+  /** A scope of the project: a name for tables and keyspaces. "app" is the one that every project has. */
   scope(name: string = scopeDefault): Scope {
-    return new Scope(this.#tables, this.name, name);
+    return new Scope(this.#tables, this.#keyspaces, this.name, name);
   }
 
   /** Creates the project and its scope "app". @throws CairnError `project_already_exists`. */
@@ -222,6 +238,7 @@ export class Project {
       if (!tables.hasName(`project/${this.name}`)) return false;
       for (const core of tables.listProject(this.name)) change.dropTable(core);
       for (const scope of tables.names(`scope/${this.name}/`)) {
+        dropKeyspaces(this.#keyspaces, `${this.name}/${scope}`, change);
         change.dropName(`scope/${this.name}/${scope}`);
       }
       change.dropName(`project/${this.name}`);
@@ -230,17 +247,19 @@ export class Project {
   }
 }
 
-/** A scope of a project. Creating a table in it creates both. */
+/** A scope of a project. Creating a table or keyspace in it creates both. */
 export class Scope {
   readonly #tables: Tables;
+  readonly #keyspaces: Keyspaces;
   readonly #names: TableNames;
   readonly project: string;
   readonly name: string;
 
   /** Not for applications: `project.scope` makes it. */
-  constructor(tables: Tables, project: string, name: string) {
+  constructor(tables: Tables, keyspaces: Keyspaces, project: string, name: string) {
     checkIdentifier("scope", name);
     this.#tables = tables;
+    this.#keyspaces = keyspaces;
     this.#names = new TableNames(tables, project, name);
     this.project = project;
     this.name = name;
@@ -270,6 +289,39 @@ export class Scope {
     return this.#names.drop(name, options);
   }
 
+  /** Opens a keyspace of the scope, or creates it; see {@link Database.keyspace}. */
+  keyspace<V = unknown>(
+    name: string,
+    options?: KeyspaceOptions<"utf8", never>,
+  ): Promise<Keyspace<string, V>>;
+  keyspace<K extends KeyOption = "utf8", V extends ValueOption = "json">(
+    name: string,
+    options: KeyspaceOptions<K, V>,
+  ): Promise<Keyspace<KeyOf<K>, ValueOf<V>>>;
+  async keyspace(name: string, options: KeyspaceOptions = {}): Promise<Keyspace<Key, unknown>> {
+    checkName(name);
+    if (!(await this.exists())) await this.create();
+    return new Keyspace(await this.#keyspaces.open(name, options, this.#path));
+  }
+
+  /** Its keyspaces, by name. @throws CairnError `project_not_found`, `scope_not_found`. */
+  async keyspaces(): Promise<KeyspaceInfo[]> {
+    await this.#tables.load();
+    requireNames(this.#tables, this.project, this.name);
+    return this.#keyspaces.list(this.#path);
+  }
+
+  /** Drops a keyspace of the scope: false when there is none of this name. */
+  async dropKeyspace(name: string, options?: WriteOptions): Promise<boolean> {
+    checkName(name);
+    checkWriteOptions("drop a keyspace", options);
+    return await this.#keyspaces.drop(name, options, this.#path);
+  }
+
+  get #path(): string {
+    return `${this.project}/${this.name}`;
+  }
+
   /** Creates the scope, and its project. @throws CairnError `scope_already_exists`. */
   async create(options: CreateOptions = {}): Promise<boolean> {
     checkOptions("create a scope", options, createOptions);
@@ -291,7 +343,7 @@ export class Scope {
     return this.#tables.hasName(`scope/${this.project}/${this.name}`);
   }
 
-  /** Drops the scope with its tables: false when there is none. */
+  /** Drops the scope with its tables and keyspaces: false when there is none. */
   async drop(options?: WriteOptions): Promise<boolean> {
     const tables = this.#tables;
     return await tables.change((change) => {
@@ -300,9 +352,17 @@ export class Scope {
       const going = tables.list(this.project, this.name);
       for (const core of going) refuseReferred(tables, core, going);
       for (const core of going) change.dropTable(core);
+      dropKeyspaces(this.#keyspaces, this.#path, change);
       change.dropName(key);
       return true;
     }, options);
+  }
+}
+
+function dropKeyspaces(keyspaces: Keyspaces, scope: string, change: CatalogueChange): void {
+  for (const id of keyspaces.treesOf(scope)) {
+    change.dropTree(id);
+    change.afterwards(() => keyspaces.forget(id));
   }
 }
 

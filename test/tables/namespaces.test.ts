@@ -62,3 +62,31 @@ test("a table that another refers to is not dropped, unless both go", async () =
   expect(await scope.drop()).toBe(true);
   await db.close();
 });
+
+test("keyspaces of different scopes have nothing in common but their names", async () => {
+  const medium = new MemoryMedium();
+  const db = await open(new MemoryStorage(medium));
+  const root = await db.keyspace<string>("settings");
+  const first = await db.project("p").scope("a").keyspace("settings", { value: "u64" });
+  const second = await db.project("p").scope("b").keyspace<string>("settings");
+  await root.put("k", "root");
+  await first.put("k", 1n);
+  await second.put("k", "second");
+  expect(db.keyspaces().map(({ name }) => name)).toEqual(["settings"]);
+  expect(await db.project("p").scope("a").keyspaces()).toMatchObject([
+    { name: "settings", value: "u64", records: 1 },
+  ]);
+  expect(await db.project("p").scope("b").drop()).toBe(true);
+  await fails("keyspace_dropped", () => second.get("k"));
+  await db.close();
+  const again = await open(new MemoryStorage(medium));
+  const scope = again.project("p").scope("a");
+  expect(await (await scope.keyspace("settings", { value: "u64" })).get("k")).toBe(1n);
+  expect(await (await again.keyspace("settings")).get("k")).toBe("root");
+  expect(await scope.dropKeyspace("settings")).toBe(true);
+  expect(await scope.dropKeyspace("settings")).toBe(false);
+  expect(await scope.keyspaces()).toEqual([]);
+  expect(await again.project("p").drop()).toBe(true);
+  expect((await again.verify()).findings).toEqual([]);
+  await again.close();
+});
