@@ -23,6 +23,8 @@ const graphRowsMinDefault = 1_000;
 const backlogMaxDefault = 16_384;
 /** Less than two milliseconds, where vectors are short. */
 const searchRowsMaxDefault = 1_024;
+/** Half a millisecond, where vectors are short. */
+const scanMatchesMaxDefault = 12_000;
 
 interface Found {
   readonly info: TreeInfo;
@@ -152,6 +154,7 @@ export class VectorIndexes {
         graphRowsMin: graphRowsMinDefault,
         backlogMax: backlogMaxDefault,
         searchRowsMax: searchRowsMaxDefault,
+        scanMatchesMax: scanMatchesMaxDefault,
         linkBudget: linkBudgetOf(found.descriptor.dimensions),
         ...this.#limits,
       });

@@ -62,13 +62,13 @@ interface Plan {
 }
 
 const rowsPerBatch = 512;
-/** Of so many matches, comparing all is quicker than walking, whatever the size of the graph. */
-const scanMatchesMax = 4_096;
 const scanShareMax = 0.02;
-const hopShareMax = 0.4;
+/** Above it a plain walk meets enough that passes (docs/decisions/0021-filtered-search.md). */
+const hopShareMax = 0.2;
 
+/** About 0.95 of the truly nearest among 100,000 words that are searched for others. */
 export function efDefault(k: number, count: number): number {
-  const forSize = 32 + 12 * Math.max(0, Math.log2(count / 1_000));
+  const forSize = 32 + 16 * Math.max(0, Math.log2(count / 1_000));
   return Math.min(VECTOR_RESULTS_MAX, Math.ceil(Math.max(2 * k, forSize)));
 }
 
@@ -149,7 +149,7 @@ export class Searcher {
     if (matches === undefined) return { strategy: "walk", reason: "no filter" };
     const share = matches.count / (matches.labels.mayHoldDead ? next : count);
     const percent = `${(share * 100).toFixed(1)} % pass the filter`;
-    if (matches.count <= scanMatchesMax || share <= scanShareMax) {
+    if (matches.count <= this.#keeper.limits.scanMatchesMax || share <= scanShareMax) {
       return { strategy: "scan", reason: percent };
     }
     return { strategy: share <= hopShareMax ? "hop" : "walk", reason: percent };

@@ -211,7 +211,7 @@ describe("filters", () => {
   test("every strategy finds all there is, in a graph of some size", {
     timeout: 60_000,
   }, async () => {
-    const limits = { graphRowsMin: 1_000, backlogMax: 100_000 };
+    const limits = { graphRowsMin: 1_000, backlogMax: 100_000, scanMatchesMax: 1_000 };
     const run = async (db: Parameters<Parameters<typeof withDatabase>[1]>[0]): Promise<void> => {
       const index = await db.vectors<{ n: number }>("index", { dimensions: 8, fields: ["n"] });
       const random = new Random(5);
@@ -224,7 +224,7 @@ describe("filters", () => {
       await index.putMany(entries);
       await index.check();
       const seen = new Set<string>();
-      for (const lt of [1, 5, 4_000, 4_500, 11_000]) {
+      for (const lt of [1, 5, 1_000, 1_500, 4_000, 11_000]) {
         const filter = { n: { lt } };
         for (const k of [1, 10, 300]) {
           const query = randomVector(random, 8);
