@@ -31,6 +31,8 @@ export interface RecoverySetup {
   readonly generation: number;
   /** Pages that memory may hold. */
   readonly frames: number;
+  /** Pages that a reader may hold at most; as many as linear memory has room for by default. */
+  readonly framesMax?: number;
   /** True to write nothing, also when memory is short. */
   readonly readOnly: boolean;
   readonly clock: () => number;
@@ -81,7 +83,7 @@ export function* createDatabase(setup: RecoverySetup): Steps<void> {
 }
 
 /** Frames of the largest budget that linear memory has room for. */
-const framesMax = (3 * 1024 * 1024 * 1024) / pageBytes;
+const framesOfMemory = (3 * 1024 * 1024 * 1024) / pageBytes;
 
 /**
  * Brings the newest durable state into memory. Seals nothing; when memory is short a writer stages
@@ -93,6 +95,7 @@ export function* recover(
   slots: readonly [Uint8Array, Uint8Array],
 ): Steps<Recovered> {
   let { frames } = setup;
+  const framesMax = setup.framesMax ?? framesOfMemory;
   for (;;) {
     try {
       const recovered = yield* recoverWithin({ ...setup, frames }, slots);
@@ -102,7 +105,7 @@ export function* recover(
       const isFull = error instanceof CairnError && error.code === "transaction_too_large";
       if (!setup.readOnly || !isFull) throw error;
     }
-    if (frames === framesMax) throw logTooLarge();
+    if (frames >= framesMax) throw logTooLarge();
     frames = Math.min(frames * 2, framesMax);
   }
 }

@@ -104,9 +104,9 @@ export function resolveChain(infos: readonly SegmentInfo[], from: LogPosition): 
   const successors = reachBack(infos, bySegment, from);
   const chain: ChainLink[] = [];
   for (const [i, info] of [first, ...successors].entries()) {
-    const pin = successors[i]?.header?.pin;
-    if (pin !== undefined && info !== undefined) requireAscending(info, successors[i]);
-    chain.push(link(info, pin, place));
+    const next = successors[i]?.header;
+    if (next !== undefined && info?.header !== undefined) requireAscending(info.header, next);
+    chain.push(link(info, next?.pin, place));
   }
   if (first !== undefined && (from.offset < segmentHeaderBytes || from.offset > chain[0].end)) {
     const found = `the log of the segment lies between ${segmentHeaderBytes} and ${chain[0].end}`;
@@ -148,15 +148,14 @@ function reachBack(
   return reached;
 }
 
-function requireAscending(before: SegmentInfo, after: SegmentInfo): void {
-  const older = before.header?.generation ?? 0;
-  const newer = after.header?.generation ?? 0;
-  if (newer >= older) return;
-  const place = { segment: after.segment, offset: 0, seq: (after.header?.pin.seq ?? 0) + 1 };
+function requireAscending(before: SegmentHeader, after: SegmentHeader): void {
+  if (after.generation >= before.generation) return;
+  const place = { segment: after.segment, offset: 0, seq: after.pin.seq + 1 };
   const found =
-    `the segment was written by generation ${newer}, ` +
-    `but follows segment ${before.segment} of generation ${older}`;
-  throw logCorrupt("generation-backwards", place, found, { found: newer, before: older });
+    `the segment was written by generation ${after.generation}, ` +
+    `but follows segment ${before.segment} of generation ${before.generation}`;
+  const details = { found: after.generation, before: before.generation };
+  throw logCorrupt("generation-backwards", place, found, details);
 }
 
 function link(
