@@ -195,7 +195,7 @@ function gatherBehind(slot: u32, level: u32, found: u32): void {
   const near = found;
   for (let index: u32 = 0; index < found; index++) {
     // Farther ones are looked behind only where too little is left near by.
-    if (index >= near && poolSize >= connections) return;
+    if (index >= near && poolSize >= connections * 8) return;
     const row = rowOf(load<u32>(wordAt(behind, index)), level);
     const count = rowCount(row, room);
     for (let link: u32 = 0; link < count; link++) {
