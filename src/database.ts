@@ -299,7 +299,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     return new Query(queryOf(table, as));
   }
 
-  /** A project: a name for scopes, which hold tables and keyspaces. Nothing is read or created by this. */
+  /**
+   * A project: a name for scopes, which hold tables and keyspaces. Nothing is read or created by
+   * this.
+   */
   project(name: string): Project {
     this.#requireOpen();
     return new Project(this.#tables, this.#keyspaces, name);
