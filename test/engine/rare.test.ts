@@ -218,7 +218,7 @@ describe("the log", () => {
     const options = { checkpointLogBytes: 1 << 30, memoryBudget: 32 << 20 };
     const seen = new Set<number>();
     for (const bytes of [0, 100, 700_000, 2 ** 31]) {
-      for (let frame = 1; frame <= 3; frame++) {
+      for (let frame = 1; frame <= 7; frame++) {
         const storage = new FaultStorage();
         const engine = await openWithTrees(storage, options);
         const effects = engine.beginCommit();
