@@ -139,9 +139,9 @@ async function refuseForeign(storage: Storage): Promise<void> {
 }
 
 /**
- * After an unclean end the last bytes of the log and the newest root may be in a cache only, because
- * their sync has failed: they are written again before anything builds on them. A root that is lost
- * later, below its successor, would leave two that do not follow each other.
+ * After an unclean end the last bytes of the log and the newest root may be in a cache only,
+ * because their sync has failed: they are written again before anything builds on them. A root that
+ * is lost later, below its successor, would leave two that do not follow each other.
  */
 async function rewriteUnsure(storage: Storage, recovered: Recovered): Promise<void> {
   const { core, tail, roots } = recovered;

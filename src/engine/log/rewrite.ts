@@ -54,7 +54,7 @@ export function* rewrite(
   }
 }
 
-/** Bytes of the frames from the start of the stretch on, as many as the window has, at least one. */
+/** Bytes of the frames from the start of the stretch on: those in the window, at least one. */
 function* intactBytes(
   window: LogWindow,
   checksum: Checksum,

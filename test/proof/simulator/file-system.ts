@@ -38,7 +38,7 @@ export interface Fault {
   readonly bytes?: number;
   /** A sync that fails: unsynced bytes of the file are forgotten, as Btrfs does. */
   readonly reverts?: boolean;
-  /** A sync that fails: the bytes can be read, but no later sync writes them, as on ext4 and XFS. */
+  /** A sync that fails: the bytes can be read, but no later sync writes them: ext4 and XFS. */
   readonly cleans?: boolean;
   /** A sync that answers without having done anything. */
   readonly lies?: boolean;

@@ -16,8 +16,8 @@ export interface Personality {
   /** A rename may be seen half: both names, or neither. */
   readonly halfRenames: boolean;
   /**
-   * What a file holds where it has grown and its bytes were lost. `none`: it has not grown. `zeros`.
-   * `stale`: whatever lay on the disk before.
+   * What a file holds where it has grown and its bytes were lost. `none`: it has not grown.
+   * `zeros`. `stale`: whatever lay on the disk before.
    */
   readonly growth: "none" | "stale" | "zeros";
   /** Writes over bytes that are there are whole (copied aside), or may be torn. */
@@ -51,7 +51,7 @@ export const ext4Ordered: Personality = { ...ordered, name: "ext4-ordered" };
 export const ext4Writeback: Personality = { ...ordered, name: "ext4-writeback", growth: "stale" };
 /** Delayed allocation: sizes without bytes read as zeros. */
 export const xfs: Personality = { ...ordered, name: "xfs", growth: "zeros" };
-/** Copies on write: a transaction is there or not; a sync of a file puts that file before others. */
+/** Copies on write: a transaction is there or not; a sync of a file puts it before others. */
 export const btrfs: Personality = { ...ordered, name: "btrfs", tears: false, inOrder: true };
 /** Names are safe from being half done, but a sync of a file says nothing about them. */
 export const apfs: Personality = { ...ordered, name: "apfs", fileSyncKeepsNames: false };
