@@ -158,7 +158,9 @@ async function requireReopened(
   };
   await add("one");
   await requireSurvives(teller, module, state, seq + 1);
+  const begun = teller.trace.length;
   await engine.checkpoint();
+  await requireTornRoots(teller, module, state, seq + 1, begun);
   await add("two");
   await requireSurvives(teller, module, state, seq + 2);
   await engine.close();
@@ -188,6 +190,36 @@ async function requireSurvives(
 ): Promise<void> {
   const moment = momentsOf(new SimulatedFiles().disk, teller.trace, adversary).at(-1) as Moment;
   const disk: Disk = diskOf(moment, { kept: moment.pending.map(() => false) });
+  await requireFound(disk, teller, module, state, seq);
+}
+
+/** The power fails while a root is written: what was there before it counts. */
+async function requireTornRoots(
+  teller: Teller,
+  module: WebAssembly.Module,
+  state: State,
+  seq: number,
+  begun: number,
+): Promise<void> {
+  const root = teller.files.disk.inodeAt("/db/root");
+  const moments = momentsOf(new SimulatedFiles().disk, teller.trace, adversary);
+  for (const moment of moments.slice(begun)) {
+    const { change } = teller.trace[moment.entry] ?? {};
+    if (change?.kind !== "write" || change.inode !== root) continue;
+    const atom = moment.pending.findIndex(({ entry }) => entry === moment.entry);
+    const kept = moment.pending.map((_, index) => index === atom);
+    const disk = diskOf(moment, { kept, torn: { atom, tear: { kind: "prefix", bytes: 100 } } });
+    await requireFound(disk, teller, module, state, seq);
+  }
+}
+
+async function requireFound(
+  disk: Disk,
+  teller: Teller,
+  module: WebAssembly.Module,
+  state: State,
+  seq: number,
+): Promise<void> {
   const storage = storageOn(new SimulatedFiles(disk), 600);
   const engine = await openEngine(storage, teller.options, surroundingsOf(module, 10));
   const found = Number(engine.recovery.seq);
