@@ -10,6 +10,8 @@ import type { Pager } from "./pager.ts";
 import type { Steps } from "./steps.ts";
 import type { TreeInfo, Trees } from "./trees.ts";
 
+const idMax = 0xffff_ffff;
+
 export class Applier {
   readonly #core: Core;
   readonly #pager: Pager;
@@ -88,6 +90,8 @@ export class Applier {
     if (view.getUint8(0) === effectOp.createTree) {
       const body = effects.subarray(at + effectHeaderBytes, at + bytes);
       const info = decodeDescriptor(id, body, at);
+      // Taking it back would forget the one that is there. The highest id is the core's own.
+      if (this.#trees.get(id) !== undefined || id === idMax) throw effectInvalid(at);
       const result = this.#core.exports.createTree(id, treeKinds[info.kind]);
       if (result < 0) throw this.#pager.failure(result);
       this.#trees.create(info);

@@ -103,6 +103,24 @@ test.each(["", "{", "null", "5", '"text"'])(
   },
 );
 
+test.each([1, 0xffff_ffff])("a tree that is created as number %i, which is there", async (id) => {
+  const engine = await openAgain(new MemoryMedium(), 1);
+  const effects = engine.beginCommit();
+  effects.createTree(1, utf8('{"kind":"ordered"}'));
+  effects.put(1, "key", utf8("value"));
+  engine.submitSync();
+  engine.applier.begin();
+  const forged = engine.beginCommit();
+  forged.createTree(id, utf8('{"kind":"ordered"}'));
+  const bytes = forged.bytes.slice();
+  const refused = expect.objectContaining({ code: "log_corrupt" });
+  expect(() => runSync(engine.applier.apply(bytes, 2))).toThrow(refused);
+  engine.applier.rollback();
+  // It was not taken for the one that had just been created.
+  expect(engine.records(1)).toBe(1);
+  await engine.close();
+});
+
 test.each([
   { name: 5 },
   { key: "text" },
