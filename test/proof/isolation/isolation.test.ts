@@ -7,7 +7,7 @@ import { run } from "../parts/isolation.ts";
 import { perform } from "./episode.ts";
 import type { Level } from "./list-append.ts";
 
-/** `ISOLATION_TRANSACTIONS=300000 ISOLATION_SEED=7 npx vitest run test/proof/isolation` does more. */
+/** `ISOLATION_TRANSACTIONS=300000 ISOLATION_SEED=7` before the command does more. */
 const transactions = Number(process.env.ISOLATION_TRANSACTIONS ?? 50_000);
 const seed = Number(process.env.ISOLATION_SEED ?? 1);
 const clock = (): number => performance.now() / 1000;

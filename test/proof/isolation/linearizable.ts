@@ -3,9 +3,9 @@
  * at by itself (a history is linearizable when every key's is).
  *
  * Calls are met in the order of their beginnings and ends. What may have happened so far is a set
- * of pairs: the calls under way that have already taken effect, and the value after them. When a call
- * ends, only those pairs are left in which it has taken effect; pairs that were met before are not
- * looked at again.
+ * of pairs: the calls under way that have already taken effect, and the value after them. When a
+ * call ends, only those pairs are left in which it has taken effect; pairs that were met before are
+ * not looked at again.
  */
 import type { Anomaly, Call } from "./history.ts";
 
