@@ -22,7 +22,7 @@ import {
 import { CairnError } from "../errors.ts";
 import type { Context } from "../kv/index.ts";
 import { Deaths } from "./deaths.ts";
-import { Lagging } from "./lagging.ts";
+import { GraphFailure, Lagging } from "./lagging.ts";
 import { deathKey, deathOfKey } from "./row.ts";
 import { sample } from "./sample.ts";
 import type { VectorTrees } from "./trees.ts";
@@ -57,6 +57,8 @@ export interface KeeperLimits {
 
 export type GraphState = "none" | "loading" | "building" | "ready";
 
+/** A graph that has failed so often is made again only when somebody asks for it. */
+const attemptsMax = 3;
 const rowsPerSlice = 512;
 const rowsPerScan = 4_096;
 const purgeNodes = 512;
@@ -88,6 +90,8 @@ export class Keeper implements ImageKeeper {
   /** Slices and images come one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: (() => void)[] = [];
+  /** Graphs that were given up since the last one that somebody asked for. */
+  #attempts = 0;
   /** Why the graph could not be kept; it is tried again. */
   failure: string | undefined;
 
@@ -155,11 +159,21 @@ export class Keeper implements ImageKeeper {
         this.#deaths.add(found.filter((death) => death.seq > this.#known));
         this.#known = seq;
         this.#knownNext = next;
-        this.#graph?.kill(this.#deaths, seq);
-        this.#successor?.kill(this.#deaths, seq);
+        this.#tell(seq);
       }
     }
     return next;
+  }
+
+  /** Tells the graphs what has died. */
+  #tell(seq: number): void {
+    try {
+      this.#graph?.kill(this.#deaths, seq);
+      this.#successor?.kill(this.#deaths, seq);
+    } catch (error) {
+      // Whoever reads is answered by the rows.
+      if (!this.hasFailed(error)) throw error;
+    }
   }
 
   *#readDeaths(at: Snapshot | undefined, after: number, through: number) {
@@ -270,6 +284,7 @@ export class Keeper implements ImageKeeper {
       const seq = Number(pin.seq);
       const next = await runAsync(this.learn(pin, seq));
       if (this.#graph === undefined && this.#successor === undefined) {
+        if (this.#attempts > attemptsMax) return false;
         if (engine.records(this.#trees.ids.ids, pin) < this.limits.graphRowsMin) return false;
         await this.#begin(pin, next);
       }
@@ -362,22 +377,36 @@ export class Keeper implements ImageKeeper {
 
   #failed(error: unknown): void {
     if (error instanceof CairnError && error.code === "closed") return;
+    if (this.hasFailed(error)) return;
     this.failure = error instanceof Error ? error.message : String(error);
   }
 
   /** The graph contradicts the rows: it is made again. */
   distrust(reason: string): void {
     // While an image is written the graph may not be told of what has died.
-    if (this.serving?.isFrozen !== false) return;
+    if (this.serving?.isFrozen === false) this.#giveUp(reason);
+  }
+
+  /** The graph has failed: true when that was all, and it is made again from the rows. */
+  hasFailed(error: unknown): boolean {
+    if (!(error instanceof GraphFailure)) return false;
+    this.#giveUp(error.message);
+    return true;
+  }
+
+  #giveUp(reason: string): void {
     this.failure = reason;
     const image = this.#context.engine.images.get(this.#trees.ids.rows);
     if (image !== undefined) this.#context.engine.images.forget(image);
     this.#graph = undefined;
+    this.#successor = undefined;
+    this.#attempts++;
     this.wake();
   }
 
   /** Builds a new graph beside the one that answers; resolves when it has taken over. */
   async rebuild(report: () => void): Promise<void> {
+    this.#attempts = 0;
     await this.#exclusively(async () => {
       const pin = this.#context.pin();
       try {

@@ -2,6 +2,7 @@
  * A graph and how far it follows the rows. It lags: rows are the truth, and what the graph does not
  * have yet is looked at in the rows.
  */
+import type { VectorSearchOptions } from "../../bindings/vector.ts";
 import type { Snapshot, Steps } from "../engine/index.ts";
 import type { Deaths } from "./deaths.ts";
 import type { Graph } from "./keeper.ts";
@@ -12,6 +13,21 @@ import type { VectorTrees } from "./trees.ts";
 const clippedShareMax = 0.01;
 /** Rows appended in one go. */
 const rowsPerBatch = 512;
+
+/** A graph has failed, or is full: nobody can rely on it any more. */
+export class GraphFailure extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
+
+function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (cause) {
+    throw new GraphFailure(cause);
+  }
+}
 
 /** Where a graph begins. */
 export interface LaggingState {
@@ -67,7 +83,9 @@ export class Lagging {
   /** Marks what has died. */
   kill(deaths: Deaths, known: number): void {
     if (this.isFrozen || this.killed >= known) return;
-    for (const { label, seq } of deaths.after(this.killed)) this.#kill(label, seq);
+    guarded(() => {
+      for (const { label, seq } of deaths.after(this.killed)) this.#kill(label, seq);
+    });
     this.killed = known;
   }
 
@@ -106,11 +124,13 @@ export class Lagging {
       );
       // Somebody else may have appended them while the storage was read.
       if (this.born !== from || this.isFrozen) continue;
-      this.#append(batch, to);
-      // They may have died after the state that they were read from.
-      for (const { label, seq } of deaths.after(state.seq)) {
-        if (label >= from && label < to && seq <= this.killed) this.#kill(label, seq);
-      }
+      guarded(() => {
+        this.#append(batch, to);
+        // They may have died after the state that they were read from.
+        for (const { label, seq } of deaths.after(state.seq)) {
+          if (label >= from && label < to && seq <= this.killed) this.#kill(label, seq);
+        }
+      });
     }
     return true;
   }
@@ -133,25 +153,29 @@ export class Lagging {
   /** Links appended vectors; true when none is left. */
   link(budget: number): boolean {
     if (this.unlinked === 0 || this.isFrozen) return true;
-    const left = this.graph.link(budget);
+    const left = guarded(() => this.graph.link(budget));
     this.changes += Math.max(0, this.unlinked - left);
     this.unlinked = left;
     return left === 0;
   }
 
-  /** Restricts searches to a set of labels; the same one is copied only once. */
-  filterBy(labels: LabelSet | undefined): void {
-    if (labels === this.#filter) return;
-    if (labels === undefined) this.graph.clearFilter();
-    else this.graph.setFilter(labels.words);
-    this.#filter = labels;
+  /** Searches among labels of a set, or all; how many results the graph has then. */
+  search(query: Float32Array, labels: LabelSet | undefined, options: VectorSearchOptions): number {
+    return guarded(() => {
+      // The same set is copied only once.
+      if (labels === undefined && this.#filter !== undefined) this.graph.clearFilter();
+      else if (labels !== undefined && labels !== this.#filter) this.graph.setFilter(labels.words);
+      this.#filter = labels;
+      return this.graph.search(query, options);
+    });
   }
 
   /** Removes what died at or before `seq`, and repairs the graph around it; true when done. */
   purge(seq: number, budget: number): boolean {
     if (this.isFrozen) return true;
-    this.#purge ??= seq;
-    if (!this.graph.purge(this.#purge, budget)) return false;
+    const through = this.#purge ?? seq;
+    this.#purge = through;
+    if (!guarded(() => this.graph.purge(through, budget))) return false;
     const before = this.dead;
     this.dead = this.graph.stats().dead;
     this.changes += Math.max(0, before - this.dead);

@@ -106,25 +106,36 @@ export class Searcher {
     if (lagging === undefined || plan.strategy === "rows") {
       return { hits: yield* this.#compareRows(query, request.k, matches, view, trace), trace };
     }
-    const { deaths } = this.#keeper;
-    const hasAll = yield* lagging.bring(
-      this.#trees,
-      deaths,
-      view,
-      this.#keeper.limits.searchRowsMax,
-    );
     const nearest = new Nearest(this.#wanted(request.k, lagging, view));
-    const labels = matches?.labels;
-    this.#walk(query, request, plan.strategy, { lagging, labels, nearest, view, trace });
-    if (!hasAll) yield* this.#compareTail(query, lagging.born, { labels, nearest, view, trace });
-    yield* this.#compareMissed(query, { lagging, labels, nearest, view, trace });
-    const hits = yield* this.#finish(query, nearest.sorted(), request.k, view, trace);
-    if (hits.length >= Math.min(request.k, matches?.count ?? count)) return { hits, trace };
-    if (matches?.labels.mayHoldDead === true) return { hits, trace };
-    this.#keeper.distrust("The graph had fewer vectors than the rows have.");
-    trace.reason += "; found fewer than there are, so all were compared";
+    const sources = { lagging, labels: matches?.labels, nearest, view, trace };
+    try {
+      yield* this.#ask(query, request, plan.strategy, sources);
+      const hits = yield* this.#finish(query, nearest.sorted(), request.k, view, trace);
+      if (hits.length >= Math.min(request.k, matches?.count ?? count)) return { hits, trace };
+      if (matches?.labels.mayHoldDead === true) return { hits, trace };
+      this.#keeper.distrust("The graph had fewer vectors than the rows have.");
+      trace.reason += "; found fewer than there are, so all were compared";
+    } catch (error) {
+      if (!this.#keeper.hasFailed(error)) throw error;
+      trace.reason += "; the graph has failed, so all were compared";
+    }
     trace.strategy = "rows";
     return { hits: yield* this.#compareRows(query, request.k, matches, view, trace), trace };
+  }
+
+  /** What the graph has, what it does not have yet, and what it has no more. */
+  *#ask(
+    query: Float32Array,
+    request: Request,
+    strategy: VectorStrategy,
+    sources: Sources & { lagging: Lagging },
+  ): Steps<void> {
+    const { lagging, view } = sources;
+    const { deaths, limits } = this.#keeper;
+    const hasAll = yield* lagging.bring(this.#trees, deaths, view, limits.searchRowsMax);
+    this.#walk(query, request, strategy, sources);
+    if (!hasAll) yield* this.#compareTail(query, lagging.born, sources);
+    yield* this.#compareMissed(query, sources);
   }
 
   #plan(
@@ -176,8 +187,7 @@ export class Searcher {
     const ef = Math.max(k, request.ef ?? efDefault(request.k, trace.count));
     trace.ef = strategy === "walk" || strategy === "hop" ? ef : undefined;
     const before = request.isExplained ? graph.stats().distances : 0;
-    lagging.filterBy(labels);
-    const found = graph.search(query, { k, ef, atSeq: view.seq, strategy });
+    const found = lagging.search(query, labels, { k, ef, atSeq: view.seq, strategy });
     for (let index = 0; index < found; index++) {
       nearest.add(graph.labels[index], graph.distances[index]);
     }

@@ -1,9 +1,11 @@
 /** The graph lags, and nobody notices: readers, writers who must wait, codes that are outgrown. */
 import { expect, test } from "vitest";
+import type { Database } from "../../src/index.ts";
 import { MemoryMedium, MemoryStorage } from "../../src/storage/memory/index.ts";
+import type { GraphMaker } from "../../src/vector/index.ts";
 import { Random } from "../storage/random.ts";
 import { faultOf, type Oracle, randomVector } from "./oracle.ts";
-import { coreGraphs, memoryPlace, openOn, withDatabase } from "./places.ts";
+import { bruteForceGraphs, coreGraphs, memoryPlace, openOn, withDatabase } from "./places.ts";
 
 const graphs = coreGraphs;
 
@@ -143,4 +145,45 @@ test("what is slow lets others come first, and can be given up", async () => {
     },
     { graphs, limits: { graphRowsMin: 100_000 } },
   );
+});
+
+test("a graph that fails is given up and made again; answers stay right", async () => {
+  for (const part of ["search", "link", "appendMany", "kill"] as const) {
+    let failures = 0;
+    const failing: GraphMaker = {
+      ...bruteForceGraphs,
+      create: (options) => {
+        const graph = bruteForceGraphs.create(options);
+        const own = graph[part].bind(graph) as (...given: unknown[]) => never;
+        let calls = 0;
+        const fail = (...given: unknown[]): never => {
+          if (++calls > 8 && failures < 2) {
+            failures++;
+            throw new WebAssembly.RuntimeError("unreachable");
+          }
+          return own(...given);
+        };
+        return Object.assign(graph, { [part]: fail });
+      },
+    };
+    const run = async (db: Database): Promise<void> => {
+      const index = await db.vectors("index", { dimensions: 4, metric: "l2" });
+      const random = new Random(6);
+      const oracle: Oracle<undefined> = new Map();
+      for (let n = 0; n < 120; n++) {
+        const vector = randomVector(random, 4);
+        oracle.set(`${n % 50}`, { vector, metadata: undefined });
+        await index.put(`${n % 50}`, vector);
+        const query = randomVector(random, 4);
+        const found = await index.search(query);
+        expect(faultOf(found as never, oracle, "l2", query, 10), part).toBeUndefined();
+        if (n % 10 === 0) await index.check();
+      }
+      expect(failures, part).toBe(2);
+      expect((await index.stats()).failure).toBe("unreachable");
+      expect(await index.check()).toMatchObject({ ok: true, vectors: 50 });
+      expect((await index.stats()).graph).toBe("ready");
+    };
+    await withDatabase(memoryPlace, run, { graphs: failing });
+  }
 });
