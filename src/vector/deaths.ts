@@ -8,10 +8,6 @@ export interface Death {
 export class Deaths {
   #all: Death[] = [];
 
-  get length(): number {
-    return this.#all.length;
-  }
-
   add(deaths: readonly Death[]): void {
     for (const death of deaths) this.#all.push(death);
   }

@@ -131,7 +131,8 @@ export class IndexCore {
   ): Steps<T> {
     const seq = at === undefined ? this.context.engine.published.seq : Number(at.seq);
     const next = yield* this.keeper.learn(at, seq);
-    return yield* steps(new View({ at, seq, next }, isSync, signal));
+    const version = this.keeper.versionAt(seq);
+    return yield* steps(new View({ at, seq, next, version }, isSync, signal));
   }
 
   /** Only the graph is walked: less than a millisecond, and nobody needs to come in between. */

@@ -84,6 +84,8 @@ export class Keeper implements ImageKeeper {
   /** Deaths up to this commit are in {@link #deaths}, and the next label of it. */
   #known: number;
   #knownNext: number | undefined;
+  /** Counts the changes that became known. */
+  #version = 0;
   #isLoading = false;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -148,6 +150,11 @@ export class Keeper implements ImageKeeper {
 
   // ---- what readers need
 
+  /** A number for what is there at a commit that is known: the same while nothing has changed. */
+  versionAt(seq: number): number {
+    return seq === this.#known ? this.#version : -1 - seq;
+  }
+
   /** Learns what died up to a state, and tells the graphs; the state's next label. */
   *learn(at: Snapshot | undefined, seq: number): Steps<number> {
     if (seq === this.#known && this.#knownNext !== undefined) return this.#knownNext;
@@ -156,7 +163,9 @@ export class Keeper implements ImageKeeper {
     if (seq > this.#known) {
       const found = yield* this.#readDeaths(at, this.#known, seq);
       if (seq > this.#known) {
-        this.#deaths.add(found.filter((death) => death.seq > this.#known));
+        const deaths = found.filter((death) => death.seq > this.#known);
+        this.#deaths.add(deaths);
+        if (deaths.length > 0 || next !== this.#knownNext) this.#version++;
         this.#known = seq;
         this.#knownNext = next;
         this.#tell(seq);
@@ -225,12 +234,6 @@ export class Keeper implements ImageKeeper {
       runSync(graph.bring(this.#trees, this.#deaths, state, rowsPerSlice));
       graph.link(this.limits.linkBudget);
     }
-  }
-
-  /** Resolves when nothing is left to be done in the background. */
-  async idle(): Promise<void> {
-    this.wake();
-    while (this.#running !== undefined) await this.#running;
   }
 
   /** Ends the work in the background. */

@@ -29,11 +29,6 @@ export class LabelSet {
     this.#words[word] |= 1 << (label & 31);
   }
 
-  delete(label: number): void {
-    const word = label >>> 5;
-    if (word < this.#words.length) this.#words[word] &= ~(1 << (label & 31));
-  }
-
   has(label: number): boolean {
     const word = label >>> 5;
     return word < this.#words.length && (this.#words[word] & (1 << (label & 31))) !== 0;

@@ -27,7 +27,7 @@ export interface Matches {
 }
 
 interface Kept {
-  readonly seq: number;
+  readonly version: number;
   readonly matches: Matches;
 }
 
@@ -63,7 +63,7 @@ export class MatchFinder {
     if (node.kind === "and" && node.nodes.length === 0) return undefined;
     const name = JSON.stringify(node, nameNumbers);
     const kept = this.#kept.get(name);
-    if (kept?.seq === view.seq) {
+    if (kept?.version === view.version) {
       // The one used last stands last.
       this.#kept.delete(name);
       this.#kept.set(name, kept);
@@ -71,7 +71,7 @@ export class MatchFinder {
     }
     const matches = yield* this.#compile(node, view);
     this.#kept.delete(name);
-    this.#kept.set(name, { seq: view.seq, matches });
+    this.#kept.set(name, { version: view.version, matches });
     for (const old of this.#kept.keys()) {
       if (this.#kept.size <= keptMax) break;
       this.#kept.delete(old);

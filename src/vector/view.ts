@@ -9,17 +9,25 @@ export class View {
   readonly seq: number;
   /** Labels of its vectors are below this one. */
   readonly next: number;
+  /** The same for all states in which the index is the same. */
+  readonly version: number;
   readonly #isSync: boolean;
   readonly #signal: AbortSignal | undefined;
 
   constructor(
-    state: { readonly at: Snapshot | undefined; readonly seq: number; readonly next: number },
+    state: {
+      readonly at: Snapshot | undefined;
+      readonly seq: number;
+      readonly next: number;
+      readonly version: number;
+    },
     isSync: boolean,
     signal: AbortSignal | undefined,
   ) {
     this.at = state.at;
     this.seq = state.seq;
     this.next = state.next;
+    this.version = state.version;
     this.#isSync = isSync;
     this.#signal = signal;
   }

@@ -163,7 +163,7 @@ describe("filters", () => {
     });
   });
 
-  test("a set that was found is used again until something is written", async () => {
+  test("a set that was found is used again until the index changes", async () => {
     await withDatabase(memoryPlace, async (db) => {
       const index = await db.vectors<Meta>("index", { dimensions: 3, metric, fields: ["n"] });
       await index.putMany(
@@ -176,6 +176,11 @@ describe("filters", () => {
       const explain = () => index.explain([1, 1, 1], { filter: { n: { lt: 20 } } });
       expect(await explain()).toMatchObject({ matches: 20, filterEntries: 20, filterRows: 0 });
       expect(await explain()).toMatchObject({ matches: 20, filterEntries: 0 });
+      await (await db.keyspace("other")).put("x", 1);
+      expect(await explain()).toMatchObject({ matches: 20, filterEntries: 0 });
+      await index.delete("49");
+      expect(await explain()).toMatchObject({ matches: 20, filterEntries: 20 });
+      await index.put("49", [49, 1, 1], { n: 49 });
       await index.put("new", [1, 2, 3], { n: 5 });
       expect(await explain()).toMatchObject({ matches: 21, filterEntries: 21 });
       const rest = { filter: { n: { lt: 20 }, plain: { exists: false } } };

@@ -104,6 +104,21 @@ describe.each(places)("vectors over %s", (_name, make) => {
     });
   });
 
+  test("a snapshot from before the index sees nothing in it", async () => {
+    await withDatabase(make, async (db) => {
+      await (await db.keyspace("other")).put("x", 1);
+      const snapshot = db.snapshot();
+      const words = await db.vectors("words", { dimensions: 2, fields: ["n"] });
+      await words.put("a", [1, 1], { n: 1 });
+      expect(await words.search([1, 1], { snapshot })).toEqual([]);
+      expect(await words.search([1, 1], { snapshot, filter: { n: 1 } })).toEqual([]);
+      expect(await words.get("a", { snapshot })).toBeUndefined();
+      expect(await words.count({ snapshot })).toBe(0);
+      expect(await words.count()).toBe(1);
+      snapshot.release();
+    });
+  });
+
   test("puts with those of keyspaces are all or nothing", async () => {
     await withDatabase(make, async (db) => {
       const words = await db.vectors<{ n: number }>("words", { dimensions: 2 });
