@@ -248,9 +248,9 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   // ---- tables
 
   /**
-   * Opens a table of the root scope, or creates it when a definition is given. What is stored wins: a
-   * definition that contradicts it is an error. Columns declared with `t` decide the types of rows;
-   * with a `schema` (zod, valibot, arktype, …) that one does, and it checks every row that is
+   * Opens a table of the root scope, or creates it when a definition is given. What is stored wins:
+   * a definition that contradicts it is an error. Columns declared with `t` decide the types of
+   * rows; with a `schema` (zod, valibot, arktype, …) that one does, and it checks every row that is
    * inserted or upserted.
    *
    * @throws CairnError `schema_invalid`, `table_already_exists`, `table_not_found`.

@@ -1,4 +1,4 @@
-/** Runs the examples of a page as one program, and checks that they answer what its comments say. */
+/** Runs the examples of a page as one program: they must answer what its comments say. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * What the core has gathered over a range of records: sums, least and greatest numbers of columns at
- * fixed places (assembly/tables/program.ts has the bytes).
+ * What the core has gathered over a range of records: sums, least and greatest numbers of columns
+ * at fixed places (assembly/tables/program.ts has the bytes).
  */
 import type { Core } from "../../bindings/core.ts";
 import { columns } from "../../bindings/status.ts";

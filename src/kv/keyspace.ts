@@ -323,7 +323,9 @@ export class Keyspace<K extends Key = Key, V = unknown> {
     return await this.#number(decideNumber(this.#core, key, "subtract", amount, options), options);
   }
 
-  /** Keeps the greater of the number and `candidate`. @throws CairnError as {@link Keyspace.add}. */
+  /**
+   * Keeps the greater of the number and `candidate`. @throws CairnError as {@link Keyspace.add}.
+   */
   async max(
     this: Keyspace<K, bigint>,
     key: K,

@@ -5,10 +5,11 @@ import { compilePredicate } from "./evaluate.ts";
 import type { Expression } from "./expression.ts";
 import { afterPrefix } from "./key.ts";
 import type { Values } from "./prepare.ts";
+import { programOf } from "./program.ts";
 import type { TableReader } from "./space.ts";
-import type { TableColumn, TableState } from "./state.ts";
+import type { TableState } from "./state.ts";
+import { storable } from "./storable.ts";
 import type { TableIndex } from "./table-index.ts";
-import { boundsOf, familyOf } from "./types.ts";
 
 /** Where rows are looked for; all that match are among them. */
 export type Access =
@@ -45,21 +46,6 @@ function collect(state: TableState, expression: Expression, found: Map<number, u
   const column = state.column(name);
   const value = storable(column, other.value);
   if (value !== undefined) found.set(column.position, value);
-}
-
-/** The value that equals `value` in a column; undefined where there is none. */
-export function storable(column: TableColumn, value: unknown): unknown {
-  if (value === null) return undefined;
-  if (familyOf(column.type) !== "number") return value;
-  const bounds = boundsOf(column.type);
-  if (bounds === undefined) {
-    const number = Number(value);
-    return typeof value === "bigint" && BigInt(number) !== value ? undefined : number;
-  }
-  if (typeof value === "number" && !Number.isInteger(value)) return undefined;
-  const number = BigInt(value as number | bigint);
-  if (number < bounds[0] || number > bounds[1]) return undefined;
-  return column.type === "u8" || column.type === "integer" ? Number(number) : number;
 }
 
 /** The best way to what a predicate selects, by the columns that it pins. */
@@ -127,7 +113,8 @@ export function* findRows(
     );
     if (key !== undefined) take(key, yield* reader.read(state.rows, key, decodeValues));
   } else if (access.kind === "rows") {
-    const rows = reader.scan(state.rows, access.range, true);
+    const part = programOf(state, expression);
+    const rows = reader.scan(state.rows, access.range, true, part?.program);
     while (found.length < limit) {
       const batch = yield* rows.next(rowsPerBatch);
       if (batch === undefined) break;

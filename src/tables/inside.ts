@@ -1,6 +1,5 @@
 /** The inner side of tables, for the layers above; `index.ts` is for applications. */
 
-export { storable } from "./access.ts";
 export type { TableCore, Tables } from "./catalogue.ts";
 export { type Compare, compareOf, nullsFirst } from "./compare.ts";
 export { tableNotFound } from "./define.ts";
@@ -16,9 +15,12 @@ export {
 export { expressionInvalid, operandsOf, predicateOf } from "./expression.ts";
 export { afterPrefix } from "./key.ts";
 export { likePrefix } from "./like.ts";
+export { scopeDefault } from "./namespace.ts";
+export { type ProgramPart, programOf } from "./program.ts";
 export { storeValue } from "./record.ts";
 export { StateReader, type TableReader, TransactionWriter } from "./space.ts";
 export type { TableColumn, TableState } from "./state.ts";
+export { storable } from "./storable.ts";
 export { tableInside } from "./table.ts";
 export type { TableIndex } from "./table-index.ts";
 export { enterTable, type TableInside } from "./transaction-table.ts";

@@ -199,7 +199,10 @@ export class Project {
     this.name = name;
   }
 
-  /** A scope of the project: a name for tables and keyspaces. "app" is the one that every project has. */
+  /**
+   * A scope of the project: a name for tables and keyspaces. "app" is the one that every project
+   * has.
+   */
   scope(name: string = scopeDefault): Scope {
     return new Scope(this.#tables, this.#keyspaces, this.name, name);
   }

@@ -1,12 +1,13 @@
 /**
- * The part of a predicate that the core can judge over row bytes: comparisons of numbers and booleans
- * of fixed width with values, and tests for null, all of which must hold. What is left over is for
- * the host, which has to judge rows again anyway: those of older layouts come through unjudged.
+ * The part of a predicate that the core can judge over row bytes: comparisons of numbers and
+ * booleans of fixed width with values, and tests for null, all of which must hold. What is left
+ * over is for the host, which has to judge rows again anyway: those of older layouts come through
+ * unjudged.
  */
 import type { FoldType, Program } from "../engine/index.ts";
-import { storable } from "./access.ts";
 import type { ComparisonOperator, Expression } from "./expression.ts";
 import type { TableColumn, TableState } from "./state.ts";
+import { storable } from "./storable.ts";
 
 const testsMax = 16;
 const foldsMax = 8;

@@ -15,10 +15,7 @@ import { TestClock } from "./places.ts";
 const limits: Readonly<Record<NumberOption, [bigint, bigint]>> = {
   u64: [0n, 18_446_744_073_709_551_615n],
   i64: [-9_223_372_036_854_775_808n, 9_223_372_036_854_775_807n],
-  u256: [
-    0n,
-    115_792_089_237_316_195_423_570_985_008_687_907_853_269_984_665_640_564_039_457_584_007_913_129_639_935n,
-  ],
+  u256: [0n, BigInt(`0x${"f".repeat(64)}`)],
 };
 const operations = ["add", "subtract", "max", "min"] as const;
 type Operation = (typeof operations)[number];

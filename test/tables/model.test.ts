@@ -1,8 +1,8 @@
 /**
  * Goal: whatever statements are made in whatever order, a table says what a plain array says, and
  * every index holds exactly the entries of its rows.
- * Method: fast-check draws statements, transactions that are taken back, reopenings, and indexes that
- * come and go. The oracle knows nothing of keys, rows or trees.
+ * Method: fast-check draws statements, transactions that are taken back, reopenings, and indexes
+ * that come and go. The oracle knows nothing of keys, rows or trees.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";

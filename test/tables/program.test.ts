@@ -142,7 +142,7 @@ test("a program gathers and lets through what JavaScript does", { timeout: 60_00
   );
 });
 
-test("many pages and ranges are gathered once each, rows of older layouts by the host", async () => {
+test("many pages and ranges are gathered once each, older layouts by the host", async () => {
   const db = await open("memory:");
   const table = await db.table("numbers", {
     columns: { id: t.integer().primaryKey(), amount: t.integer(), note: t.text() },
