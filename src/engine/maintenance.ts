@@ -239,6 +239,21 @@ export class Maintenance {
       await runAsync(log.close({ time: clock() }));
     }
     this.stop();
+    if (pipeline.isPoisoned) this.#requireDurable();
+  }
+
+  /** What was answered before it was synced can no longer be made durable: closing says so. */
+  #requireDurable(): void {
+    const { published, recovery, log, pipeline } = this.#engine;
+    const durable = Math.max(log.durableSeq, Number(recovery.seq));
+    if (published.seq <= durable) return;
+    throw new CairnError(
+      "poisoned",
+      `The database is closed, but commits ${durable + 1} to ${published.seq} were answered before ` +
+        "they were synced, and a write or sync has failed since: a loss of power can take them. " +
+        "Open the database again and look.",
+      { cause: pipeline.poisonCause, details: { firstSeq: durable + 1, lastSeq: published.seq } },
+    );
   }
 }
 

@@ -210,6 +210,11 @@ export class Pipeline {
     return this.#poison !== undefined;
   }
 
+  /** Why everything is refused; undefined while it is not. */
+  get poisonCause(): unknown {
+    return this.#poison;
+  }
+
   /** Something could not be written: nothing more is, until the database is opened again. */
   poison(cause: unknown): void {
     const isFirst = this.#poison === undefined;

@@ -60,6 +60,13 @@ test.each<[what: string, ...Parameters<typeof failEach>]>([
     "EIO, bytes never written",
   ],
   [
+    "a close after which answered commits may be lost says so",
+    "synced after a while",
+    "sync",
+    /segment/,
+    "EIO, bytes gone",
+  ],
+  [
     "a folder whose name could not be synced when it was made is synced by the next opener",
     "one commit",
     "sync",
