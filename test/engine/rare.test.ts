@@ -180,6 +180,23 @@ describe("opening", () => {
 });
 
 describe("the log", () => {
+  test("is not shortened by one read that brings the zeros of another place", async () => {
+    for (let wrong = 1; wrong <= 6; wrong++) {
+      const storage = new MemoryStorage(await written(false));
+      const read = storage.log.read.bind(storage.log);
+      let reads = 0;
+      storage.log.read = (segment, at, into) => {
+        const isWrong = ++reads === wrong;
+        const count = read(segment, at, into);
+        if (isWrong && typeof count === "number") into.fill(0, 0, count);
+        return count;
+      };
+      const engine = await open(storage, { readOnly: true }).catch((error: unknown) => error);
+      if (engine instanceof Error) expect(engine).toMatchObject({ code: "log_corrupt" });
+      else expect(await contentOf(engine as Engine), `read ${wrong}`).toEqual(everything);
+    }
+  });
+
   test("is at the root's position before anything was read", () => {
     const { log } = new MemoryStorage();
     const setup = { log, checksum: tableChecksum, databaseId, from: logStart };

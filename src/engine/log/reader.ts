@@ -220,10 +220,10 @@ export class LogReader {
       return true;
     }
     const remains = yield* this.#survey(cursor, cursor.offset);
-    const isTelling = remains.durableSeq > cursor.seq || remains.bytes > 0;
-    if (isTelling && !isSecondLook) return false;
-    this.#requireNothingLost(broken, remains);
     const hasBegun = this.#walk.chain[cursor.index].header !== undefined;
+    // Zeros tell nothing either: a read that was answered from another place may have brought them.
+    if (!isSecondLook && (hasBegun || remains.bytes > 0)) return false;
+    this.#requireNothingLost(broken, remains);
     const kind = remains.bytes > 0 ? "torn" : hasBegun ? "unclosed" : "empty";
     this.#end(kind, cursor, remains, 0);
     return true;
