@@ -1,3 +1,13 @@
+export type {
+  Explanation,
+  SearchOptions,
+  SyncSearchOptions,
+  VectorEntry,
+  VectorsCheck,
+  VectorsReadOptions,
+  VectorsStats,
+  VectorsStatsOptions,
+} from "./calls.ts";
 export { VectorIndexes } from "./catalogue.ts";
 export type { FieldConditions, Filter } from "./filter/filter.ts";
 export { coreGraphs } from "./graph-maker.ts";
@@ -7,14 +17,4 @@ export type { VectorsInfo, VectorsOptions } from "./options.ts";
 export type { SearchResult, VectorRecord } from "./result.ts";
 export { TransactionVectors } from "./transaction.ts";
 export type { VectorInput } from "./vector.ts";
-export {
-  type Explanation,
-  type SearchOptions,
-  type SyncSearchOptions,
-  type VectorEntry,
-  Vectors,
-  type VectorsCheck,
-  type VectorsReadOptions,
-  type VectorsStats,
-  type VectorsStatsOptions,
-} from "./vectors.ts";
+export { Vectors } from "./vectors.ts";

@@ -12,8 +12,6 @@ import {
   type ImageKeeper,
   nextTurn,
   type Occasion,
-  type Range,
-  type Rows,
   runAsync,
   runSync,
   type Snapshot,
@@ -21,9 +19,9 @@ import {
 } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { Context } from "../kv/index.ts";
-import { Deaths } from "./deaths.ts";
+import type { Deaths } from "./deaths.ts";
+import { Known } from "./known.ts";
 import { GraphFailure, Lagging } from "./lagging.ts";
-import { deathKey, deathOfKey } from "./row.ts";
 import { sample } from "./sample.ts";
 import type { VectorTrees } from "./trees.ts";
 
@@ -60,11 +58,9 @@ export type GraphState = "none" | "loading" | "building" | "ready";
 /** A graph that has failed so often is made again only when somebody asks for it. */
 const attemptsMax = 3;
 const rowsPerSlice = 512;
-const rowsPerScan = 4_096;
 const purgeNodes = 512;
 const verifyNodes = 4_096;
 const imagePieceBytes = 1024 * 1024;
-const keysOnly = { keys: true, values: false, meta: false } as const;
 
 /** Distances that take about four milliseconds, with all that linking does besides. */
 export function linkBudgetOf(dimensions: number): number {
@@ -77,15 +73,10 @@ export class Keeper implements ImageKeeper {
   readonly #maker: GraphMaker;
   readonly #options: VectorGraphOptions;
   readonly limits: KeeperLimits;
-  readonly #deaths = new Deaths();
+  readonly #known: Known;
   #graph: Lagging | undefined;
   /** Takes over when it is complete. */
   #successor: Lagging | undefined;
-  /** Deaths up to this commit are in {@link #deaths}, and the next label of it. */
-  #known: number;
-  #knownNext: number | undefined;
-  /** Counts the changes that became known. */
-  #version = 0;
   #isLoading = false;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -112,7 +103,7 @@ export class Keeper implements ImageKeeper {
     const { engine } = context;
     const image = engine.images.get(trees.ids.rows);
     this.#isLoading = image !== undefined;
-    this.#known = image === undefined ? 0 : Number(image.note.seq);
+    this.#known = new Known(trees, image === undefined ? 0 : Number(image.note.seq));
     engine.keepers.add(this);
   }
 
@@ -128,7 +119,7 @@ export class Keeper implements ImageKeeper {
   }
 
   get deaths(): Deaths {
-    return this.#deaths;
+    return this.#known.deaths;
   }
 
   /** Something is being done in the background. */
@@ -143,64 +134,33 @@ export class Keeper implements ImageKeeper {
 
   /** How far the graph is that is being built. */
   get progress(): { readonly done: number; readonly total: number } {
-    const total = Math.max(this.#knownNext ?? 0, this.#trees.latestNext);
+    const total = Math.max(this.#known.next, this.#trees.latestNext);
     const lagging = this.#successor ?? this.#graph;
     return { done: Math.max(0, (lagging?.born ?? 0) - (lagging?.unlinked ?? 0)), total };
   }
 
   // ---- what readers need
 
-  /** A number for what is there at a commit that is known: the same while nothing has changed. */
+  /** A number for what is there at a commit: the same while nothing has changed. */
   versionAt(seq: number): number {
-    return seq === this.#known ? this.#version : -1 - seq;
+    return this.#known.versionAt(seq);
   }
 
   /** Learns what died up to a state, and tells the graphs; the state's next label. */
-  *learn(at: Snapshot | undefined, seq: number): Steps<number> {
-    if (seq === this.#known && this.#knownNext !== undefined) return this.#knownNext;
-    const next = yield* this.#trees.next(at);
-    if (seq === this.#known) this.#knownNext = next;
-    if (seq > this.#known) {
-      const found = yield* this.#readDeaths(at, this.#known, seq);
-      if (seq > this.#known) {
-        const deaths = found.filter((death) => death.seq > this.#known);
-        this.#deaths.add(deaths);
-        if (deaths.length > 0 || next !== this.#knownNext) this.#version++;
-        this.#known = seq;
-        this.#knownNext = next;
-        this.#tell(seq);
-      }
-    }
-    return next;
+  learn(at: Snapshot | undefined, seq: number): Steps<number> {
+    return this.#known.learn(at, seq, this.#tell);
   }
 
   /** Tells the graphs what has died. */
-  #tell(seq: number): void {
+  readonly #tell = (): void => {
     try {
-      this.#graph?.kill(this.#deaths, seq);
-      this.#successor?.kill(this.#deaths, seq);
+      this.#graph?.kill(this.#known.deaths, this.#known.seq);
+      this.#successor?.kill(this.#known.deaths, this.#known.seq);
     } catch (error) {
       // Whoever reads is answered by the rows.
       if (!this.hasFailed(error)) throw error;
     }
-  }
-
-  *#readDeaths(at: Snapshot | undefined, after: number, through: number) {
-    const { engine } = this.#context;
-    const deaths: { seq: number; label: number }[] = [];
-    const high = deathKey(through + 1, 0);
-    let low: Uint8Array | undefined = deathKey(after + 1, 0);
-    let lowExclusive = false;
-    while (low !== undefined) {
-      const range: Range = { low, lowExclusive, high };
-      const { pending } = this.#trees.ids;
-      const rows: Rows = yield* engine.scanSteps(pending, range, at, 0, rowsPerScan, keysOnly);
-      for (let row = 0; row < rows.count; row++) deaths.push(deathOfKey(rows.key(row)));
-      low = rows.resume;
-      lowExclusive = true;
-    }
-    return deaths;
-  }
+  };
 
   // ---- what writers need
 
@@ -231,7 +191,7 @@ export class Keeper implements ImageKeeper {
     while (this.backlog > this.limits.backlogMax) {
       const next = runSync(this.learn(undefined, seq));
       const state = { at: undefined, seq, next };
-      runSync(graph.bring(this.#trees, this.#deaths, state, rowsPerSlice));
+      runSync(graph.bring(this.#trees, this.#known.deaths, state, rowsPerSlice));
       graph.link(this.limits.linkBudget);
     }
   }
@@ -315,7 +275,9 @@ export class Keeper implements ImageKeeper {
     lagging: Lagging,
     state: { at: Snapshot; seq: number; next: number },
   ): Promise<boolean> {
-    const isThere = await runAsync(lagging.bring(this.#trees, this.#deaths, state, rowsPerSlice));
+    const isThere = await runAsync(
+      lagging.bring(this.#trees, this.#known.deaths, state, rowsPerSlice),
+    );
     if (!lagging.link(this.limits.linkBudget)) return false;
     if (!isThere) return lagging.isFrozen;
     const { nodes } = lagging.graph.stats();
@@ -326,7 +288,11 @@ export class Keeper implements ImageKeeper {
   /** The earliest commit that anybody may still read at. */
   #oldestSeq(): number {
     const { engine } = this.#context;
-    return Math.min(engine.snapshots.oldestSeq ?? this.#known, engine.published.seq, this.#known);
+    return Math.min(
+      engine.snapshots.oldestSeq ?? this.#known.seq,
+      engine.published.seq,
+      this.#known.seq,
+    );
   }
 
   /** A graph that is to be built from the rows. */
@@ -337,7 +303,7 @@ export class Keeper implements ImageKeeper {
       graph.train(vectors);
     }
     const trained = this.#context.engine.records(this.#trees.ids.ids, pin);
-    const state = { born: 0, killed: this.#known, trained, target: next };
+    const state = { born: 0, killed: this.#known.seq, trained, target: next };
     this.#successor = new Lagging(graph, state);
   }
 
@@ -366,7 +332,7 @@ export class Keeper implements ImageKeeper {
         killed: Number(seq),
         trained: Number(trained),
       });
-      this.#graph.kill(this.#deaths, this.#known);
+      this.#graph.kill(this.#known.deaths, this.#known.seq);
     } catch (error) {
       if (this.#isStopped || !(error instanceof CairnError)) throw error;
       if (!["corruption", "format_newer", "format_older"].includes(error.code)) throw error;
@@ -488,19 +454,19 @@ export class Keeper implements ImageKeeper {
       writer.close();
       lagging.isFrozen = false;
     }
-    lagging.kill(this.#deaths, this.#known);
+    lagging.kill(this.#known.deaths, this.#known.seq);
   }
 
   /** Forgets deaths that no snapshot, graph or image has to be told of any more. */
   #prune(): void {
     const { images, checkpointer, snapshots, published } = this.#context.engine;
     const { rows } = this.#trees.ids;
-    let needed = Math.min(snapshots.oldestSeq ?? published.seq, this.#known);
+    let needed = Math.min(snapshots.oldestSeq ?? published.seq, this.#known.seq);
     for (const lagging of [this.#graph, this.#successor]) {
       if (lagging !== undefined) needed = Math.min(needed, lagging.killed);
     }
-    this.#deaths.forget(needed);
-    let stored = this.#known;
+    this.#known.deaths.forget(needed);
+    let stored = this.#known.seq;
     const rooted = [...checkpointer.newest.images, ...checkpointer.older.images];
     for (const image of [images.get(rows), ...rooted]) {
       if (image?.tree === rows) stored = Math.min(stored, Number(image.note.seq));

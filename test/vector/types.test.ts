@@ -1,4 +1,4 @@
-/** What the types promise: the compiler checks it, and the test runs it, so that it is no dead code. */
+/** What the types promise: the compiler checks it, and the test runs it. */
 import { expect, expectTypeOf, test } from "vitest";
 import type { Filter, SearchResult, Vectors } from "../../src/index.ts";
 import { memoryPlace, withDatabase } from "./places.ts";
