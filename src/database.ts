@@ -36,7 +36,7 @@ import {
   type ValueOption,
   type WriteOptions,
 } from "./kv/index.ts";
-import { Query, queryOf, type WholeRow } from "./query/index.ts";
+import { coreOfPlan, coreOfTable, Query, type QueryPlan, type WholeRow } from "./query/index.ts";
 import type { Storage } from "./storage/port.ts";
 import {
   type Columns,
@@ -296,7 +296,19 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   ): Query<{ [K in A]: Row }, WholeRow<{ [K in A]: Row }>>;
   from(table: Table<unknown, unknown>, as?: string): Query<never, never> {
     this.#requireOpen();
-    return new Query(queryOf(table, as));
+    return new Query(coreOfTable(table, as));
+  }
+
+  /**
+   * A query from its plan, which is plain data: tables and columns by their names. Parameters and
+   * everything else that builders have work alike. @throws CairnError `table_not_found`.
+   */
+  async query<Row = Record<string, unknown>>(
+    plan: QueryPlan,
+  ): Promise<Query<Record<never, unknown>, Row>> {
+    this.#requireOpen();
+    await this.#tables.load();
+    return new Query(coreOfPlan(this.#tables, plan));
   }
 
   /**

@@ -58,6 +58,8 @@ export interface Compiled {
   readonly isDistinct: boolean;
   readonly limit: number | undefined;
   readonly offset: number;
+  /** The index that the first table is to be read by. */
+  readonly index: string | undefined;
 }
 
 /** @throws CairnError `type_mismatch`, `expression_invalid`. */
@@ -85,8 +87,8 @@ class Compiler {
   }
 
   run(): Compiled {
-    const { sources, limit, offset, isDistinct } = this.#resolved;
-    const joins = this.#resolved.joins.map((join, index) => this.#join(join, index + 1));
+    const { sources, limit, offset, isDistinct, index } = this.#resolved;
+    const joins = this.#resolved.joins.map((join, at) => this.#join(join, at + 1));
     for (const condition of this.#resolved.where) this.#place(condition);
     const grouping = this.#grouping();
     const kinds: ValueKind[] = [
@@ -110,6 +112,7 @@ class Compiler {
       isDistinct,
       limit,
       offset,
+      index,
     };
   }
 

@@ -114,6 +114,7 @@ export class Execution {
       order: orders.length === 0 ? [] : orderColumns,
       limit: hasLimit ? this.#skip + this.#left : Number.POSITIVE_INFINITY,
       conjuncts: sources[0].tests.length,
+      index: this.#compiled.index,
     };
   }
 
@@ -137,7 +138,12 @@ export class Execution {
     let rows = first.rows * (isFiltered ? 1 / 4 : 1);
     for (const setup of setups) {
       const { compiled } = setup;
-      const wish = { order: [], limit: Number.POSITIVE_INFINITY, conjuncts: compiled.tests.length };
+      const wish = {
+        order: [],
+        limit: Number.POSITIVE_INFINITY,
+        conjuncts: compiled.tests.length,
+        index: undefined,
+      };
       const path = yield* this.#path(compiled, wish);
       const lookup = lookupOf(setup);
       const perRow = lookup?.isUnique === true ? lookupCost : lookupCost * rowsPerKey;

@@ -11,8 +11,10 @@ export {
   typed,
 } from "./aggregate.ts";
 export type { ParameterValues, QueryOptions } from "./core.ts";
+export type { ExplainedTable, QueryExplanation } from "./explain.ts";
+export { coreOfPlan } from "./from-plan.ts";
 export type { Direction, JoinKind, PlanJoin, PlanOrder, PlanSource, QueryPlan } from "./plan.ts";
-export { Query, queryOf } from "./query.ts";
+export { coreOfTable, Query } from "./query.ts";
 export type {
   AllNullable,
   ColumnName,

@@ -42,6 +42,8 @@ export interface Wish {
   /** Rows that are wanted at most, offset included. */
   readonly limit: number;
   readonly conjuncts: number;
+  /** The index that is to be used wherever it can be. */
+  readonly index: string | undefined;
 }
 
 export interface OrderColumn {
@@ -66,7 +68,8 @@ export function* choosePath(
 ): Steps<Path> {
   let best: Path | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
-  for (const index of [undefined, ...state.indexes]) {
+  const hinted = wish.index === undefined ? undefined : state.index(wish.index);
+  for (const index of hinted === undefined ? [undefined, ...state.indexes] : [hinted]) {
     if (index !== undefined && (!index.isReady || index.where !== undefined)) continue;
     const draft = draftOf(state, index, constraints, parameters);
     if (draft === undefined) continue;
@@ -77,14 +80,19 @@ export function* choosePath(
     for (const range of draft.ranges) rows += yield* statistics.count(tree, range);
     const path = pathOf(state, draft, wish, rows);
     const useful = index === undefined || path.isOrdered || draft.consumed.size > 0;
-    if (!useful && !draft.isNarrowed) continue;
+    if (!useful && !draft.isNarrowed && index !== hinted) continue;
     const cost = costOf(path, wish);
     if (cost < bestCost) {
       best = path;
       bestCost = cost;
     }
   }
-  return best ?? emptyPath;
+  if (best !== undefined || hinted === undefined) return best ?? emptyPath;
+  return yield* choosePath(state, constraints, parameters, unhinted(wish), statistics);
+}
+
+function unhinted(wish: Wish): Wish {
+  return { ...wish, index: undefined };
 }
 
 const emptyPath: Path = {

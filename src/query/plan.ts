@@ -45,6 +45,8 @@ export interface QueryPlan {
   readonly orderBy?: readonly PlanOrder[];
   readonly limit?: number;
   readonly offset?: number;
+  /** The index of the first table to read by, where it can serve; otherwise the cheapest way. */
+  readonly useIndex?: string;
 }
 
 /** Most tables of a query. */

@@ -5,6 +5,7 @@ import { expressionInvalid, predicateOf, tableInside } from "../tables/inside.ts
 import type { Attempt } from "../transaction/index.ts";
 import { expressionOf } from "./aggregate.ts";
 import { QueryCore, type QueryOptions } from "./core.ts";
+import { explain, type QueryExplanation } from "./explain.ts";
 import type { Direction, JoinKind } from "./plan.ts";
 import type { Clauses, Output } from "./resolve.ts";
 import { readResults } from "./results.ts";
@@ -32,10 +33,11 @@ const noClauses: Clauses = {
   orderBy: [],
   limit: undefined,
   offset: 0,
+  index: undefined,
 };
 
 /** A query of one table, whose columns are named without it unless `as` says how it is called. */
-export function queryOf(table: Table<unknown, unknown>, as: string | undefined): QueryCore {
+export function coreOfTable(table: Table<unknown, unknown>, as: string | undefined): QueryCore {
   const { tables, core } = tableInside(table);
   return new QueryCore(tables, [{ alias: as ?? "", core }], noClauses, undefined);
 }
@@ -184,6 +186,11 @@ export class Query<S extends Sources, R> {
     return this.#with({ offset: rows });
   }
 
+  /** Reads the first table by this index, where it can serve, whatever seems cheapest. */
+  useIndex(name: string): Query<S, R> {
+    return this.#with({ index: name });
+  }
+
   #with(change: Partial<Clauses>): Query<S, R> {
     return new Query(this.#core.with(change));
   }
@@ -221,6 +228,18 @@ export class Query<S extends Sources, R> {
 
   rowsSync(options?: QueryOptions): SyncRows<R> {
     return new SyncRows(readResults<R>(this.#core, options));
+  }
+
+  /**
+   * Runs the query, throws its rows away, and tells how it ran: by which keys and indexes, how it
+   * joined, and how much it really looked at.
+   */
+  async explain(options?: QueryOptions): Promise<QueryExplanation> {
+    return await this.#core.run((isHeld) => explain(this.#core, options, isHeld));
+  }
+
+  explainSync(options?: QueryOptions): QueryExplanation {
+    return this.#core.runSync((isHeld) => explain(this.#core, options, isHeld));
   }
 
   /** How many rows there are, within limit and offset; none is made for it. */

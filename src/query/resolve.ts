@@ -41,6 +41,8 @@ export interface Clauses {
   readonly orderBy: readonly Order[];
   readonly limit: number | undefined;
   readonly offset: number;
+  /** The index that the first table is to be read by, where it can be. */
+  readonly index: string | undefined;
 }
 
 /** One aggregate of a grouping. */
@@ -60,6 +62,8 @@ export interface Resolved {
   readonly isDistinct: boolean;
   readonly limit: number | undefined;
   readonly offset: number;
+  /** The index that the first table is to be read by, where it can be. */
+  readonly index: string | undefined;
 }
 
 /** @throws CairnError `unknown_column`, `expression_invalid`. */
@@ -110,6 +114,7 @@ export function resolve(sources: readonly Source[], clauses: Clauses): Resolved 
     isDistinct,
     limit: clauses.limit,
     offset: clauses.offset,
+    index: clauses.index,
   };
 }
 
