@@ -104,8 +104,8 @@ export class QueryCore {
     return this.#prepare().resolved;
   }
 
-  #prepare(): Prepared {
-    const states = this.sources.map(({ core }) => core.require());
+  #prepare(snapshot?: Snapshot): Prepared {
+    const states = this.sources.map(({ core }) => core.requireAt(snapshot));
     const before = this.#prepared;
     if (before?.states.every((state, at) => state === states[at])) return before;
     const sources = this.sources.map(({ alias }, at) => ({ alias, state: states[at] }));
@@ -116,8 +116,11 @@ export class QueryCore {
     return this.#prepared;
   }
 
-  #compile(given: ParameterValues | undefined): { compiled: Compiled; values: unknown[] } {
-    const { resolved, names, compiled } = this.#prepare();
+  #compile(
+    given: ParameterValues | undefined,
+    snapshot: Snapshot | undefined,
+  ): { compiled: Compiled; values: unknown[] } {
+    const { resolved, names, compiled } = this.#prepare(snapshot);
     if (given !== undefined) {
       for (const name in given) if (!names.includes(name)) throw unknownParameter(name, names);
     }
@@ -152,7 +155,7 @@ export class QueryCore {
       attempt.requireOpen();
       for (const { core } of this.sources) yield* enterTable(this.tables, core, attempt);
     }
-    const { compiled, values } = this.#compile(options?.parameters);
+    const { compiled, values } = this.#compile(options?.parameters, options?.snapshot);
     const { context } = this.tables;
     const { engine } = context;
     const snapshot = options?.snapshot;

@@ -12,6 +12,7 @@ import {
   type EffectBuffer,
   runAsync,
   runSync,
+  type Snapshot,
   type Steps,
   type TreeInfo,
   type Turn,
@@ -20,7 +21,7 @@ import { CairnError } from "../errors.ts";
 import type { Context, WriteOptions } from "../kv/index.ts";
 import { type Tree, TreeRows } from "../transaction/index.ts";
 import { decodeRecord, encodeRecord, type StoredTable, type TablePath } from "./record.ts";
-import { type TableForeignKey, TableState } from "./state.ts";
+import { type TableForeignKey, TableState, type TreeOf } from "./state.ts";
 
 const descriptor = { kind: "ordered", type: "internal", name: "internal: tables" } as const;
 const rowsPerBatch = 1_024;
@@ -30,11 +31,53 @@ const none: readonly Referrer[] = [];
 
 /** A table of an open database: one object for all handles of it. */
 export class TableCore {
-  state: TableState;
   isDropped = false;
+  #state: TableState;
+  readonly #treeOf: TreeOf;
+  /** The commits that made indexes ready, by their trees; none for those of earlier openings. */
+  readonly #readySince: Map<number, number> = new Map();
+  /** The state without some indexes, for reads of a time when they were not whole. */
+  #earlier:
+    | { readonly of: TableState; readonly key: string; readonly state: TableState }
+    | undefined;
 
-  constructor(state: TableState) {
-    this.state = state;
+  constructor(state: TableState, treeOf: TreeOf) {
+    this.#state = state;
+    this.#treeOf = treeOf;
+  }
+
+  get state(): TableState {
+    return this.#state;
+  }
+
+  /** Takes the state that a commit has made. */
+  change(state: TableState, seq: number): void {
+    for (const { isReady, tree } of state.indexes) {
+      const before = this.#state.indexes.find((index) => index.tree === tree);
+      if (isReady && before?.isReady !== true) this.#readySince.set(tree.id, seq);
+    }
+    this.#state = state;
+  }
+
+  /**
+   * What the table is now, for reads of a snapshot: an index that was not whole then is not ready.
+   * @throws CairnError `table_dropped`.
+   */
+  requireAt(snapshot: Snapshot | undefined): TableState {
+    const state = this.require();
+    if (snapshot === undefined || this.#readySince.size === 0) return state;
+    const isLater = (tree: number): boolean =>
+      (this.#readySince.get(tree) ?? 0) > Number(snapshot.seq);
+    const later = state.stored.indexes.filter(({ tree }) => isLater(tree));
+    if (later.length === 0) return state;
+    const key = later.map(({ tree }) => tree).join();
+    if (this.#earlier?.of === state && this.#earlier.key === key) return this.#earlier.state;
+    const indexes = state.stored.indexes.map((index) =>
+      later.includes(index) ? { ...index, isReady: false } : index,
+    );
+    const earlier = new TableState({ ...state.stored, indexes }, this.#treeOf);
+    this.#earlier = { of: state, key, state: earlier };
+    return earlier;
   }
 
   /** What the table is now. @throws CairnError `table_dropped`. */
@@ -222,7 +265,7 @@ export class Tables {
         effects.put(id, tableKey(stored), encodeRecord(stored));
         // Made here, so that a fault in it ends the commit.
         const state = new TableState(stored, this.treeOf);
-        after.push(() => this.#setState(state));
+        after.push(() => this.#setState(state, turn.seq));
       },
       dropTable: (core) => {
         effects.delete(id, tableKey(core.state.path));
@@ -257,16 +300,16 @@ export class Tables {
   }
 
   #adoptTable(stored: StoredTable): void {
-    this.#setState(new TableState(stored, this.treeOf));
+    this.#setState(new TableState(stored, this.treeOf), 0);
   }
 
-  #setState(state: TableState): void {
+  #setState(state: TableState, seq: number): void {
     const core = this.#byTree.get(state.rows.id);
     if (core === undefined) {
-      const created = new TableCore(state);
+      const created = new TableCore(state, this.treeOf);
       this.#cores.set(tableKey(state.path), created);
       this.#byTree.set(state.rows.id, created);
-    } else core.state = state;
+    } else core.change(state, seq);
   }
 
   #forget(core: TableCore): void {
