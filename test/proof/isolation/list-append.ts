@@ -116,9 +116,23 @@ class ListCheck {
     return this.#all[index].status === "ok" ? list : this.#withoutOwn(list, index);
   }
 
+  /**
+   * A transaction in one turn sees the commits whose sync is under way. When the power fails then,
+   * nobody was told of them, nor of it: what it has seen of them may be gone.
+   */
+  #lasting(index: number, shown: readonly number[], longest: readonly number[]): readonly number[] {
+    if (this.#all[index].status === "ok") return shown;
+    const isGone = (value: number): boolean => {
+      const writer = this.#writers.get(value)?.writer ?? index;
+      return !longest.includes(value) && this.#all[writer].status !== "ok";
+    };
+    const first = shown.findIndex(isGone);
+    return first < 0 ? shown : shown.slice(0, first);
+  }
+
   #requirePrefix(index: number, { key, list }: Read): void {
     const longest = this.#lists.get(key) ?? [];
-    const shown = this.#shown(index, list);
+    const shown = this.#lasting(index, this.#shown(index, list), longest);
     if (isSame(shown, longest.slice(0, shown.length))) return;
     this.#report("incompatible order", index, `reads ${list} of ${key}, others ${longest}`);
   }
