@@ -97,6 +97,7 @@ async function keepsEverything(seed: number): Promise<void> {
     await requireSame(engine, state, `step ${step}`);
     await engine.close();
     engine = await engineOn(medium);
+    require(engine.recovery.outcome === "clean", "a close is not reported");
     await requireSame(engine, state, `step ${step}, opened again`);
   }
   const keys = [...state.keys()].filter((key) => key.startsWith("1/"));
@@ -156,6 +157,8 @@ async function clearsAndDropsForEver(): Promise<void> {
   await requireSame(engine, left, "after clear and drop");
   medium.loseHolder();
   engine = await engineOn(medium);
+  require(engine.recovery.outcome === "recovered", "a kill is not reported");
+  require(engine.recovery.droppedBytes === 0, "bytes were dropped though all had been synced");
   await requireSame(engine, left, "after clear and drop, and a kill");
   await engine.checkpoint();
   await engine.close();
