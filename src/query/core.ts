@@ -13,8 +13,9 @@ import {
 } from "../tables/inside.ts";
 import { type Attempt, throwIfAborted } from "../transaction/index.ts";
 import { type Compiled, compileQuery } from "./compile.ts";
-import { Execution, type ResultRow } from "./execute.ts";
+import { type Answer, Execution, type ResultRow } from "./execute.ts";
 import { Frame } from "./frame.ts";
+import { pagedFrom } from "./position.ts";
 import { type Clauses, type Resolved, resolve } from "./resolve.ts";
 import { parametersOf } from "./rewrite.ts";
 import { Budget, memoryBytesDefault, noCounters, type Run } from "./run.ts";
@@ -33,17 +34,22 @@ export interface QueryOptions {
   readonly memoryBytesMax?: number;
 }
 
-const optionNames: ReadonlySet<string> = new Set([
+export const queryOptionNames: readonly string[] = [
   "snapshot",
   "parameters",
   "signal",
   "memoryBytesMax",
-]);
+];
+const optionNames: ReadonlySet<string> = new Set(queryOptionNames);
 
 /** A table of a query. */
 export interface QueryTable {
   readonly alias: string;
   readonly core: TableCore;
+}
+
+interface PagePosition {
+  readonly after: readonly unknown[] | undefined;
 }
 
 interface Prepared {
@@ -68,6 +74,8 @@ export class QueryCore {
   readonly sources: readonly QueryTable[];
   readonly clauses: Clauses;
   readonly attempt: Attempt | undefined;
+  /** Of a page: where it begins; undefined for what is no page. */
+  readonly #page: PagePosition | undefined;
   #prepared: Prepared | undefined;
   #first: QueryCore | undefined;
 
@@ -76,7 +84,9 @@ export class QueryCore {
     sources: readonly QueryTable[],
     clauses: Clauses,
     attempt: Attempt | undefined,
+    page?: PagePosition,
   ) {
+    this.#page = page;
     this.tables = tables;
     this.sources = sources;
     this.clauses = clauses;
@@ -85,7 +95,13 @@ export class QueryCore {
 
   /** The same query with other clauses. */
   with(change: Partial<Clauses>): QueryCore {
-    return new QueryCore(this.tables, this.sources, { ...this.clauses, ...change }, this.attempt);
+    const clauses = { ...this.clauses, ...change };
+    return new QueryCore(this.tables, this.sources, clauses, this.attempt, this.#page);
+  }
+
+  /** The same query in an order that leaves nothing open, from behind these values on. */
+  paged(after: readonly unknown[] | undefined): QueryCore {
+    return new QueryCore(this.tables, this.sources, this.clauses, this.attempt, { after });
   }
 
   /** The same query within a transaction. */
@@ -109,7 +125,8 @@ export class QueryCore {
     const before = this.#prepared;
     if (before?.states.every((state, at) => state === states[at])) return before;
     const sources = this.sources.map(({ alias }, at) => ({ alias, state: states[at] }));
-    const resolved = resolve(sources, this.clauses);
+    const plain = resolve(sources, this.clauses);
+    const resolved = this.#page === undefined ? plain : pagedFrom(plain, this.#page.after);
     const names = new Set<string>();
     for (const one of expressionsOf(resolved)) parametersOf(one, names);
     this.#prepared = { resolved, names: [...names], compiled: new Map(), states };
@@ -147,7 +164,7 @@ export class QueryCore {
   *start(
     options: QueryOptions | undefined,
     isHeld: boolean,
-    isCounting: boolean = false,
+    answer: Answer = "rows",
   ): Steps<Started> {
     this.#check(options);
     const { attempt } = this;
@@ -175,7 +192,7 @@ export class QueryCore {
     return {
       run,
       compiled,
-      execution: new Execution(run, compiled, isCounting),
+      execution: new Execution(run, compiled, answer),
       seq: at?.seq ?? BigInt(engine.published.seq),
       pinned,
     };
@@ -211,7 +228,7 @@ export class QueryCore {
 
   /** How many rows there are, limit and offset included. */
   *count(options: QueryOptions | undefined, isHeld: boolean): Steps<number> {
-    const started = yield* this.start(options, isHeld, true);
+    const started = yield* this.start(options, isHeld, "count");
     try {
       yield* drained(started, options?.signal);
       return started.execution.count;

@@ -12,6 +12,12 @@ import { Sorter } from "./sort.ts";
 /** A row as callers get it. */
 export type ResultRow = Record<string, unknown>;
 
+/**
+ * What a run answers: rows; how many they are; or rows as `row`, with `keys` that they are sorted
+ * by.
+ */
+export type Answer = "rows" | "count" | "keyed";
+
 /** How the parts of a query were carried out. */
 export interface Choices {
   readonly paths: Path[];
@@ -43,12 +49,13 @@ export class Execution {
   #count = 0;
   #state: "new" | "running" | "ended" = "new";
 
-  /** `isCounting`: no rows are made, only counted. */
-  constructor(run: Run, compiled: Compiled, isCounting: boolean = false) {
+  constructor(run: Run, compiled: Compiled, answer: Answer) {
     this.#run = run;
     this.#compiled = compiled;
-    this.#isCounting = isCounting;
-    this.#project = projection(run, compiled);
+    this.#isCounting = answer === "count";
+    const project = projection(run, compiled);
+    this.#project =
+      answer === "keyed" ? () => ({ row: project(), keys: this.#orderValues() }) : project;
     this.#distinct = compiled.isDistinct ? new Distinct(run.budget) : undefined;
     this.#skip = compiled.offset;
     this.#left = compiled.limit ?? Number.POSITIVE_INFINITY;
@@ -183,11 +190,21 @@ export class Execution {
     this.#run.counters.rowsReturned += this.#output.length;
   }
 
+  /** What the row in the frame is sorted by. */
+  #orderValues(): unknown[] {
+    const { orders } = this.#compiled;
+    const values: unknown[] = new Array(orders.length);
+    for (let index = 0; index < values.length; index++) {
+      values[index] = orders[index].of.evaluate(this.#run.frame);
+    }
+    return values;
+  }
+
   /** The end of all stages. */
   #sink(): Push {
     const run = this.#run;
     const { frame } = run;
-    const { outputs, orders } = this.#compiled;
+    const { outputs } = this.#compiled;
     const distinct = this.#distinct;
     const isNew = (): boolean => {
       if (distinct === undefined || outputs === undefined) return true;
@@ -198,11 +215,7 @@ export class Execution {
     if (sorter !== undefined) {
       return () => {
         if (!isNew()) return;
-        const keys: unknown[] = new Array(orders.length);
-        for (let index = 0; index < keys.length; index++) {
-          keys[index] = orders[index].of.evaluate(frame);
-        }
-        sorter.add(keys, project);
+        sorter.add(this.#orderValues(), project);
       };
     }
     return () => {

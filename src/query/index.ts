@@ -13,7 +13,9 @@ export {
 export type { ParameterValues, QueryOptions } from "./core.ts";
 export type { ExplainedTable, QueryExplanation } from "./explain.ts";
 export { coreOfPlan } from "./from-plan.ts";
+export type { Page, PageOptions } from "./page.ts";
 export type { Direction, JoinKind, PlanJoin, PlanOrder, PlanSource, QueryPlan } from "./plan.ts";
+export { PreparedQuery } from "./prepared.ts";
 export { coreOfTable, Query } from "./query.ts";
 export type {
   AllNullable,

@@ -4,9 +4,11 @@ import type { Expression, Table } from "../tables/index.ts";
 import { expressionInvalid, predicateOf, tableInside } from "../tables/inside.ts";
 import type { Attempt } from "../transaction/index.ts";
 import { expressionOf } from "./aggregate.ts";
-import { QueryCore, type QueryOptions } from "./core.ts";
+import { type ParameterValues, QueryCore, type QueryOptions } from "./core.ts";
 import { explain, type QueryExplanation } from "./explain.ts";
+import { type Page, type PageOptions, readPage } from "./page.ts";
 import type { Direction, JoinKind } from "./plan.ts";
+import { PreparedQuery } from "./prepared.ts";
 import type { Clauses, Output } from "./resolve.ts";
 import { readResults } from "./results.ts";
 import type {
@@ -228,6 +230,26 @@ export class Query<S extends Sources, R> {
 
   rowsSync(options?: QueryOptions): SyncRows<R> {
     return new SyncRows(readResults<R>(this.#core, options));
+  }
+
+  /**
+   * One page, and a cursor for the next. The order is made complete by primary keys (by the keys of
+   * groups), and the next page begins behind the last row of this one: rows that are written in
+   * between are neither repeated nor do they shift others. The query has no limit or offset.
+   * @throws CairnError `cursor_invalid`.
+   */
+  async page(options: PageOptions): Promise<Page<R>> {
+    return (await this.#core.run((isHeld) => readPage(this.#core, options, isHeld))) as Page<R>;
+  }
+
+  pageSync(options: PageOptions): Page<R> {
+    return this.#core.runSync((isHeld) => readPage(this.#core, options, isHeld)) as Page<R>;
+  }
+
+  /** The query for many runs with other values for its parameters. */
+  prepare<P extends ParameterValues = ParameterValues>(): PreparedQuery<R, P> {
+    this.#core.resolved();
+    return new PreparedQuery<R, P>(this as unknown as Query<never, R>);
   }
 
   /**

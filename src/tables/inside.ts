@@ -17,7 +17,7 @@ export { afterPrefix } from "./key.ts";
 export { likePrefix } from "./like.ts";
 export { scopeDefault } from "./namespace.ts";
 export { type ProgramPart, programOf } from "./program.ts";
-export { storeValue } from "./record.ts";
+export { restoreValue, storeValue } from "./record.ts";
 export { StateReader, type TableReader, TransactionWriter } from "./space.ts";
 export type { TableColumn, TableState } from "./state.ts";
 export { storable } from "./storable.ts";
