@@ -418,6 +418,8 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   /** Gives space back to the medium; deleted bytes are gone from it afterwards. */
   async compact(options: LongOptions = {}): Promise<void> {
     checkOptions("compact", options, longOptionNames);
+    this.#requireOpen();
+    this.#vectors.openAll();
     await this.#engine.compact(options);
   }
 

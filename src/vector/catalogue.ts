@@ -92,6 +92,14 @@ export class VectorIndexes {
     });
   }
 
+  /** Opens all indexes: what is deleted must also go from the images of those nobody uses. */
+  openAll(): void {
+    for (const { name } of this.list()) {
+      const found = this.#find(name);
+      if (found !== undefined) this.#coreOf(found);
+    }
+  }
+
   /** Ends the work in the background. */
   async stop(): Promise<void> {
     await Promise.all([...this.#open.values()].map((core) => core.keeper.stop()));

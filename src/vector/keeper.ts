@@ -416,9 +416,12 @@ export class Keeper implements ImageKeeper {
   async #prepare(occasion: Occasion): Promise<void> {
     // A first graph that is not complete is worth keeping: the next opening goes on with it.
     const graph = this.#graph ?? this.#successor;
-    if (graph === undefined || graph.changes === 0) return;
-    if (occasion === "compact") await this.#purgeAll(graph);
-    else {
+    if (graph === undefined) return;
+    if (occasion === "compact") {
+      await this.#learnAll();
+      if (graph.changes === 0 && graph.dead === 0) return;
+      await this.#purgeAll(graph);
+    } else {
       const { nodes } = graph.graph.stats();
       const least = occasion === "close" ? Math.max(64, nodes / 100) : Math.max(1_000, nodes / 8);
       if (graph.changes < least) return;
@@ -426,10 +429,17 @@ export class Keeper implements ImageKeeper {
     await this.#writeImage(graph);
   }
 
+  async #learnAll(): Promise<void> {
+    const pin = this.#context.pin();
+    try {
+      await runAsync(this.learn(pin, Number(pin.seq)));
+    } finally {
+      pin.release();
+    }
+  }
+
   /** Takes out of the graph everything that no snapshot can see. */
   async #purgeAll(graph: Lagging): Promise<void> {
-    const { published } = this.#context.engine;
-    await runAsync(this.learn(undefined, published.seq));
     do await nextTurn();
     while (!graph.purge(this.#oldestSeq(), purgeNodes));
     // The first may have been the end of one that was under way.

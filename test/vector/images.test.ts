@@ -175,6 +175,30 @@ test("what was deleted is gone from the medium after compact", async () => {
   );
 });
 
+test("it is gone, too, when nobody has opened the index since", async () => {
+  const place = memoryPlace();
+  const { db, index, oracle } = await fill(place);
+  await db.close();
+  const again = await reopen(place);
+  const { vector } = oracle.get("7") as { vector: Float32Array };
+  const gone = Buffer.from(vector.buffer);
+  const isThere = (): boolean =>
+    [...place.files().values()].some((bytes) => Buffer.from(bytes).includes(gone));
+  await again.index.delete("7");
+  expect(index.name).toBe("index");
+  // Too little has changed for another image.
+  await again.db.close();
+  expect(isThere()).toBe(true);
+  const other = await place.open({ graphs });
+  await other.compact();
+  expect(isThere()).toBe(false);
+  await other.close();
+  const last = await reopen(place);
+  expect(await last.index.check()).toMatchObject({ ok: true, vectors: total - 1 });
+  expect((await last.index.stats()).failure).toBeUndefined();
+  await last.db.close();
+});
+
 test("everything deleted, and put again, is found", async () => {
   await withDatabase(
     memoryPlace,
