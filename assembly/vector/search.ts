@@ -61,8 +61,8 @@ const ROOM_FACTOR: u32 = 4;
 const ROOM_MIN: u32 = 256;
 
 /** So many times k candidates by codes are ranked by exact distances, and at least so many. */
-const RANK_FACTOR: u32 = 3;
-const RANK_MIN: u32 = 32;
+const RANK_FACTOR: u32 = 2;
+const RANK_MIN: u32 = 24;
 const RANK_ALL_DIMENSIONS: u32 = 16;
 
 /** Results: labels and f32 distances. */
