@@ -23,12 +23,12 @@ export function reportOf(results, rows) {
     "# Vectors, measured",
     "",
     `\`${results.command}\` wrote this: ${machine.cpu}, ${machine.system}, Node ${machine.node},`,
-    `${machine.pinning}, load average ${machine.loadAverage.join(" ")} (other work lowers figures).`,
+    `${machine.pinning}, load average ${machine.loadAverage.join(" ")} (other work disturbs).`,
     "",
     "k = 10, 1,000 held-out queries, recall against an exhaustive comparison in plain JavaScript.",
-    "Queries a second are interpolated between the measured points of the curve. `x` is how many",
+    "Queries a second are interpolated between the measured points of a curve. `x` is how many",
     "times as fast (or as small) the first row of the same Node is. `cairn` keeps f32 vectors in",
-    "memory; `cairn compact` keeps codes only, so its recall is that of codes, before rows are read.",
+    "memory; `cairn compact` keeps codes only: its recall is that of codes, before rows are read.",
     "",
   ];
   const known = new Set(rows.map(({ name }) => name));

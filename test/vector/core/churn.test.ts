@@ -180,7 +180,7 @@ describe("deleting", () => {
     return sum / queries.length;
   }
 
-  test("five rounds that replace a fifth each cost little recall and leave none unreachable", () => {
+  test("five rounds that replace a fifth each cost little recall and cut nothing off", () => {
     const graph = built();
     const labels = Array.from(vectors.keys());
     const before = recall(graph, (index) => labels[index]);
