@@ -422,7 +422,9 @@ export class Pipeline {
 
   #publish(state: Published, isDurable: boolean): void {
     // A synchronous commit may have published a later state while this group's sync was under way.
-    if (this.#poison === undefined && state.epoch > this.#published) {
+    // What else could not be written meanwhile takes nothing from this group, which is answered;
+    // only a core that has trapped can show nothing new.
+    if (this.#poison?.code !== "core_failed" && state.epoch > this.#published) {
       this.#published = state.epoch;
       this.#setup.publish(state);
     }
