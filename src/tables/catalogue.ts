@@ -11,7 +11,6 @@ import {
   type Decode,
   type EffectBuffer,
   runAsync,
-  runSync,
   type Snapshot,
   type Steps,
   type TreeInfo,
@@ -137,10 +136,6 @@ export class Tables {
   async load(): Promise<void> {
     if (this.#isLoaded) return;
     await this.#queue(() => runAsync(this.#loadSteps()));
-  }
-
-  loadSync(): void {
-    if (!this.#isLoaded) runSync(this.#loadSteps());
   }
 
   *#loadSteps(): Steps<void> {

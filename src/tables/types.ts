@@ -64,9 +64,6 @@ const facts: Readonly<Record<ColumnType, TypeFacts>> = {
   },
 };
 
-/** All types by name. */
-export const columnTypes: readonly ColumnType[] = Object.keys(facts) as ColumnType[];
-
 export function familyOf(type: ColumnType): Family {
   return facts[type].family;
 }
