@@ -1,6 +1,14 @@
 /** Aggregates: each takes the values of a group one after the other. Null is left out by all. */
+import type { Folded } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
-import { type Compare, compareOf, type Family, nameOf, type ValueKind } from "../tables/inside.ts";
+import {
+  type ColumnType,
+  type Compare,
+  compareOf,
+  type Family,
+  nameOf,
+  type ValueKind,
+} from "../tables/inside.ts";
 import type { Aggregate } from "./resolve.ts";
 
 export interface Accumulator {
@@ -105,9 +113,7 @@ class WholeSum implements Accumulator {
     if (this.#count === 0) return null;
     const total = this.#rest + BigInt(this.#sum);
     if (this.#isMean) return meanOf(total, this.#count);
-    const sum = Number(total);
-    if (Number.isSafeInteger(sum)) return sum;
-    throw overflow("a safe integer; sum a column of type i64 or u64");
+    return safeSum(total);
   }
 }
 
@@ -164,6 +170,42 @@ class FloatSum implements Accumulator {
     if (!Number.isFinite(sum)) throw overflow("a finite number");
     return this.#isMean ? sum / this.#count : sum;
   }
+}
+
+/** What the core has gathered of a column, as an aggregate answers it. */
+export function foldedResult(
+  name: Aggregate["function"],
+  type: ColumnType,
+  parts: readonly Folded[],
+): unknown {
+  const some = parts.filter(({ count }) => count > 0);
+  const count = some.reduce((all, part) => all + part.count, 0);
+  if (name === "count") return count;
+  if (count === 0) return null;
+  const isWide = type === "i64" || type === "u64";
+  if (name === "min" || name === "max") {
+    let best: bigint | number | undefined;
+    for (const { least, greatest } of some) {
+      const one = name === "min" ? least : greatest;
+      if (one === undefined) continue;
+      if (best === undefined || (name === "min" ? one < best : one > best)) best = one;
+    }
+    return isWide ? BigInt(best ?? 0) : Number(best);
+  }
+  if (type === "float") {
+    const sum = some.reduce((all, part) => all + Number(part.sum), 0);
+    if (!Number.isFinite(sum)) throw overflow("a finite number");
+    return name === "avg" ? sum / count : sum;
+  }
+  const total = some.reduce((all, part) => all + BigInt(part.sum), 0n);
+  if (name === "avg") return meanOf(total, count);
+  return isWide ? total : safeSum(total);
+}
+
+function safeSum(total: bigint): number {
+  const sum = Number(total);
+  if (Number.isSafeInteger(sum)) return sum;
+  throw overflow("a safe integer; sum a column of type i64 or u64");
 }
 
 /** Hands equal values on only once. */

@@ -25,7 +25,11 @@ export interface CompiledSource {
   readonly state: TableState;
   /** Conditions on this table alone that its scan can test. */
   readonly tests: readonly Test[];
+  /** The same, as they were written. */
+  readonly conditions: readonly Expression[];
   readonly constraints: readonly Constraint[];
+  /** The names of the parameters of a run. */
+  readonly parameters: readonly string[];
 }
 
 /** Two expressions that are equal in rows that belong together. */
@@ -101,6 +105,8 @@ class Compiler {
         alias,
         state,
         tests: this.#pushed[source].map((one) => this.#test(one)),
+        conditions: this.#pushed[source],
+        parameters: this.#parameters.names,
         constraints: constraintsOf(state, this.#pushed[source], this.#parameters),
       })),
       joins,
@@ -185,7 +191,7 @@ class Compiler {
         const inner = aggregate.of;
         const of = inner === undefined ? undefined : compileExpression(inner, this.#columns);
         if (of !== undefined && aggregate.isDistinct) requireNamed(of.kind, "tell apart");
-        return { of, maker: aggregateMaker(aggregate, of?.kind) };
+        return { of, maker: aggregateMaker(aggregate, of?.kind), node: aggregate };
       }),
     };
   }

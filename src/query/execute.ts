@@ -5,6 +5,7 @@ import type { Compiled, CompiledSource } from "./compile.ts";
 import { Distinct, Groups } from "./group.ts";
 import { HashJoin, type JoinSetup, type JoinStage, type Lookup, LookupJoin } from "./join.ts";
 import { choosePath, type Path, type Wish } from "./path.ts";
+import { foldAll, programOfScan } from "./program.ts";
 import type { Push, Run } from "./run.ts";
 import { Scan, type Test } from "./scan.ts";
 import { Sorter } from "./sort.ts";
@@ -42,6 +43,8 @@ export class Execution {
   readonly #isCounting: boolean;
   #scan: Scan | undefined;
   #groups: Groups | undefined;
+  /** The values of the only group, when the core has gathered them. */
+  #folded: unknown[] | undefined;
   #sorter: Sorter<ResultRow> | undefined;
   #output: ResultRow[] = [];
   #skip: number;
@@ -98,6 +101,8 @@ export class Execution {
     let push = this.#sink();
     if (compiled.grouping !== undefined) {
       this.#groups = new Groups(run, compiled.grouping);
+      this.#folded = run.isDone ? undefined : yield* foldAll(run, compiled, path);
+      if (this.#folded !== undefined) return;
       push = this.#groups.take;
     }
     const setups: JoinSetup[] = [];
@@ -109,7 +114,9 @@ export class Execution {
     }
     push = filtered(run, compiled.after[0], push);
     yield* this.#prepareJoins(setups, path);
-    const target = { state: first.state, source: 0, path, tests: testsOf(first, path) };
+    const program = programOfScan(run, first, path);
+    const { state } = first;
+    const target = { state, source: 0, path, tests: testsOf(first, path), program };
     this.#scan = new Scan(run, target, push, this.#wanted());
   }
 
@@ -170,7 +177,8 @@ export class Execution {
 
   /** One batch through all stages; false behind the last one. */
   *#advance(): Steps<boolean> {
-    const scan = this.#scan as Scan;
+    const scan = this.#scan;
+    if (scan === undefined) return false;
     const hasMore = yield* scan.next();
     for (const stage of this.#stages) {
       // What a stage matches with nothing goes on to those behind it.
@@ -181,7 +189,9 @@ export class Execution {
   }
 
   #finish(): void {
-    if (this.#groups !== undefined) this.#groups.finish(this.#sink());
+    const groups = this.#groups;
+    if (this.#folded !== undefined) groups?.finishWith(this.#folded, this.#sink());
+    else groups?.finish(this.#sink());
     const sorter = this.#sorter;
     if (sorter === undefined) return;
     const rows = sorter.sorted();

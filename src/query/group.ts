@@ -3,6 +3,7 @@ import { CairnError } from "../errors.ts";
 import { type Evaluator, nameOf, type ValueKind } from "../tables/inside.ts";
 import type { Accumulator, AggregateMaker } from "./accumulate.ts";
 import type { Frame } from "./frame.ts";
+import type { Aggregate } from "./resolve.ts";
 import { type Budget, type Push, type Run, valueBytes } from "./run.ts";
 import type { Test } from "./scan.ts";
 
@@ -34,6 +35,7 @@ export interface Grouping {
   readonly aggregates: readonly {
     readonly of: Evaluator<Frame> | undefined;
     readonly maker: AggregateMaker;
+    readonly node: Aggregate;
   }[];
   readonly having: readonly Test[];
 }
@@ -85,6 +87,13 @@ export class Groups {
 
   #make(keys: readonly unknown[]): Group {
     return { keys, accumulators: this.#grouping.aggregates.map(({ maker }) => maker.make()) };
+  }
+
+  /** Pushes the only group, with values that were gathered otherwise. */
+  finishWith(values: readonly unknown[], push: Push): void {
+    const run = this.#run;
+    run.frame.values = values;
+    if (this.#grouping.having.every((test) => test(run.frame) === true)) push();
   }
 
   /** Pushes the groups, those that came first first. */

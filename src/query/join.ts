@@ -5,6 +5,7 @@ import { afterPrefix, nameOf, storable, type TableIndex } from "../tables/inside
 import type { CompiledJoin, CompiledSource } from "./compile.ts";
 import { nameOfAll } from "./group.ts";
 import type { Path } from "./path.ts";
+import { programOfScan } from "./program.ts";
 import type { Push, Run } from "./run.ts";
 import { type Place, placeDecoder, Scan, type Test } from "./scan.ts";
 
@@ -53,7 +54,9 @@ export class HashJoin implements JoinStage {
 
   *prepare(): Steps<void> {
     const { run, source, compiled, join } = this.#setup;
-    const target = { state: compiled.state, source, path: this.#path, tests: this.#tests };
+    const program = programOfScan(run, compiled, this.#path);
+    const { state } = compiled;
+    const target = { state, source, path: this.#path, tests: this.#tests, program };
     const scan = new Scan(run, target, this.#keep, Number.POSITIVE_INFINITY);
     while (yield* scan.next());
     if (join.kind === "right" || join.kind === "full") {

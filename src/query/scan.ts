@@ -1,5 +1,5 @@
 /** Rows of one table along a path, batch by batch: put into the frame, tested and pushed. */
-import type { Decode, Range, Steps } from "../engine/index.ts";
+import type { Decode, Program, Range, Steps } from "../engine/index.ts";
 import type { TableState } from "../tables/inside.ts";
 import type { RowBatch, RowSource } from "../transaction/index.ts";
 import type { Cell, Frame } from "./frame.ts";
@@ -32,6 +32,7 @@ export class Scan {
   readonly #cell: Cell;
   readonly #tests: readonly Test[];
   readonly #push: Push;
+  readonly #program: Program | undefined;
   readonly #ranges: Range[];
   #source: RowSource | undefined;
   #rows: number;
@@ -45,6 +46,8 @@ export class Scan {
       readonly source: number;
       readonly path: Path;
       readonly tests: readonly Test[];
+      /** What the core can leave out by itself. */
+      readonly program: Program | undefined;
     },
     push: Push,
     wanted: number,
@@ -55,6 +58,7 @@ export class Scan {
     this.#cell = run.frame.cells[target.source];
     this.#tests = target.tests;
     this.#push = push;
+    this.#program = target.program;
     this.#ranges = [...target.path.ranges];
     const isExact = wanted < rowsMost && target.tests.length === 0;
     this.#rows = isExact ? Math.max(1, wanted) : rowsFirst;
@@ -80,7 +84,7 @@ export class Scan {
         const range = this.#ranges.shift();
         if (range === undefined) return undefined;
         const directed = isReverse ? { ...range, reverse: true } : range;
-        this.#source = this.#run.reader.scan(tree, directed, hasValues);
+        this.#source = this.#run.reader.scan(tree, directed, hasValues, this.#program);
       }
       const batch = yield* this.#source.next(this.#rows);
       this.#rows = Math.min(this.#rows * 4, rowsMost);
