@@ -35,6 +35,8 @@ export class Maintenance {
   #cancelIdle: (() => void) | undefined;
   #cancelSync: (() => void) | undefined;
   #isStopped = false;
+  /** The last checkpoint is the only one that may begin: two would seal the same blobs. */
+  #isClosing = false;
   /** Why the last upkeep in the background has not done all of its work. */
   failure: string | undefined;
   /** An asynchronous checkpoint is between its freeze and its root. */
@@ -90,7 +92,7 @@ export class Maintenance {
 
   /** Starts upkeep in the background, if none is running. */
   #begin(): void {
-    if (this.#running !== undefined || this.#isStopped) return;
+    if (this.#running !== undefined || this.#isStopped || this.#isClosing) return;
     this.#running = this.#upkeep()
       // After a failed write the next commit says so; anything else is tried again, and told.
       .catch((error: unknown) => this.#failed(error))
@@ -231,6 +233,7 @@ export class Maintenance {
   /** The last checkpoint and the clean end of the log. */
   async close(): Promise<void> {
     const { readOnly, pipeline, log, clock } = this.#engine;
+    this.#isClosing = true;
     while (this.#running !== undefined) await this.#running;
     if (readOnly) return this.stop();
     if (!pipeline.isPoisoned) {
