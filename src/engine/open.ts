@@ -7,6 +7,7 @@ import { budgetFrames, Engine } from "./engine.ts";
 import { imageFile } from "./images.ts";
 import { rewrite } from "./log/rewrite.ts";
 import type { EngineOptions, RecoveryReport } from "./options.ts";
+import { asCairnError } from "./pipeline.ts";
 import { createDatabase, type Recovered, type RecoverySetup, recover } from "./recovery.ts";
 import { encodeRoot, firstRecord } from "./root.ts";
 import { runAsync } from "./steps.ts";
@@ -42,7 +43,7 @@ export async function openEngine(
       // The first failure is the one to tell of; the claim must be given up all the same.
     }
     await claim.release();
-    throw error;
+    throw error instanceof WebAssembly.RuntimeError ? asCairnError(error) : error;
   }
 }
 

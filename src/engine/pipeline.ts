@@ -450,7 +450,8 @@ function settle(commits: readonly Commit[], isDurable: boolean): void {
   }
 }
 
-function asCairnError(cause: unknown): CairnError {
+/** A trap of the core, or what a storage has thrown, as the error that callers are promised. */
+export function asCairnError(cause: unknown): CairnError {
   if (cause instanceof CairnError) return cause;
   if (cause instanceof WebAssembly.RuntimeError) {
     return new CairnError("core_failed", `The core has trapped: ${cause.message}.`, { cause });

@@ -27,7 +27,7 @@ test("finds an engine that checks no checksum", { timeout }, async () => {
   // A clock that counts how often it is asked: some thousand damages, the same on any machine.
   let asked = 0;
   const counting = (): number => ++asked;
-  const mistaken = new Instances({ crc32c: () => 7 });
+  const mistaken = new Instances(() => ({ crc32c: () => 7 }));
   const { failed, failures } = await runOn(mistaken, { seed, seconds: 8000, clock: counting });
   expect(failed).toBeGreaterThan(10);
   expect(failures[0]?.message).toMatch(/differs|are gone|not/);

@@ -17,14 +17,17 @@ import { type PlannedFault, takesSpace } from "./plan.ts";
 /** What a call of the engine may be answered with when its storage fails. */
 const codes = new Set([
   "closed",
+  "core_failed",
   "corruption",
   "disk_full",
+  "memory_limit",
   "outcome_unknown",
   "page_corrupt",
   "poisoned",
   "storage_failed",
   "storage_permission",
   "storage_read_only",
+  "transaction_too_large",
 ]);
 
 export interface Struck {
@@ -81,6 +84,8 @@ export async function tellFailing(
   seed: number,
   plan: PlannedFault,
   struck: Struck,
+  /** For reopening, when it is the core that fails. */
+  reopening: WebAssembly.Module = module,
 ): Promise<Ended> {
   const { state, strike } = striking(plan, struck.call, struck.name);
   const teller = new Teller(module, seed, { fault: strike });
@@ -96,7 +101,7 @@ export async function tellFailing(
   if (engine !== undefined && !engine.isClosed) await requireHandle(engine, teller);
   if (teller.files.openFiles > 0) throw new Error(`${teller.files.openFiles} files are still open`);
   state.isOff = true;
-  await requireReopened(teller, module, plan);
+  await requireReopened(teller, reopening, plan);
   return { end: isPoisoned ? "poisoned" : told === undefined ? "unnoticed" : "told" };
 }
 
@@ -113,7 +118,8 @@ async function requireHandle(engine: Engine, teller: Teller): Promise<void> {
     const found = difference(onlyOf(await readState(engine), engine), onlyOf(published, engine));
     if (found !== undefined) throw new Error(`the handle answers something else: ${found}`);
   } catch (error) {
-    requireTyped(error);
+    // A read that runs into a trap tells of the trap itself.
+    if (!(error instanceof WebAssembly.RuntimeError)) requireTyped(error);
   }
   if (engine.pipeline.isPoisoned) {
     let code = "nothing";

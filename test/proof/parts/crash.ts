@@ -28,7 +28,7 @@ export async function run(options: PartOptions): Promise<PartResult> {
     personalities: isLong ? personalities : [ext4Ordered, adversary],
     seed,
     states: count,
-    againOneIn: isLong ? 200 : 1000,
+    againOneIn: isLong ? 400 : 1000,
     isOver: () => clock() > end,
     progress: () => {
       if (report === undefined || clock() - told < 1) return;

@@ -56,7 +56,6 @@ export const damageFaults = {
 /** What the machine runs out of. */
 export const resourceFaults = {
   M1: "memory cannot grow",
-  M3: "the core traps",
 } as const;
 
 export const faults = { ...crashFaults, ...errorFaults, ...damageFaults, ...resourceFaults };

@@ -25,6 +25,9 @@ interface Kept {
   readonly values: number[];
 }
 
+/** Functions that take the place of some of the core's; the core's own are given. */
+export type Replace = (exports: WebAssembly.Exports) => WebAssembly.Exports;
+
 export class Instances {
   /** To be given to the engine in place of the core. */
   readonly module: WebAssembly.Module = new WebAssembly.Module(withGlobals(coreBytes()));
@@ -39,11 +42,11 @@ export class Instances {
   readonly #isTouched = new Set<number>();
   #returned = 0;
 
-  readonly #replaced: WebAssembly.Exports;
+  readonly #replace: Replace | undefined;
 
   /** With some functions of the core replaced, for showing that mistakes are found. */
-  constructor(replaced: WebAssembly.Exports = {}) {
-    this.#replaced = replaced;
+  constructor(replace?: Replace) {
+    this.#replace = replace;
     const Real = WebAssembly.Instance;
     const take = (): object => this.#take(Real);
     const { module } = this;
@@ -73,7 +76,7 @@ export class Instances {
 
   /** Gives an instance that was never used before. */
   get fresh(): WebAssembly.Module {
-    return Object.keys(this.#replaced).length === 0 ? loadCore() : this.module;
+    return this.#replace === undefined ? loadCore() : this.module;
   }
 
   #take(Real: typeof WebAssembly.Instance): object {
@@ -92,7 +95,8 @@ export class Instances {
     const names = Object.keys(exports).filter((name) => name.startsWith("global "));
     const globals = names.map((name) => exports[name] as WebAssembly.Global);
     const values = globals.map((global) => global.value as number);
-    const changed = { ...exports, ...this.#replaced, initialize: () => undefined };
+    const replaced = this.#replace?.(exports);
+    const changed = { ...exports, ...replaced, initialize: () => undefined };
     return { exports: changed, memory, globals, values };
   }
 
