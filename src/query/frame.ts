@@ -17,6 +17,8 @@ export class Cell {
   memory: Uint8Array = noBytes;
   /** Below zero: there is no row, all columns are null. */
   at = -1;
+  /** Bytes of the row. */
+  length = 0;
 }
 
 export class Frame {

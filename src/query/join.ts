@@ -32,13 +32,18 @@ export interface JoinSetup {
 }
 
 const rowBytes = 64;
+const slabBytesLeast = 16_384;
+const slabBytesMost = 16 * 1024 * 1024;
 
 /** Keeps the rows of the table that is joined, by the names of their keys. */
 export class HashJoin implements JoinStage {
   readonly #setup: JoinSetup;
   readonly #path: Path;
   readonly #tests: readonly Test[];
+  /** Rows that are kept, side by side: readers are quickest within one piece of memory. */
   readonly #memories: Uint8Array[] = [];
+  #slab: Uint8Array = new Uint8Array(0);
+  #slabUsed = 0;
   readonly #ats: number[] = [];
   /** Of each row the next one with the same name; below zero for none. */
   readonly #nexts: number[] = [];
@@ -67,12 +72,12 @@ export class HashJoin implements JoinStage {
 
   readonly #keep: Push = () => {
     const { run, source, join } = this.#setup;
-    const { memory, at } = run.frame.cells[source];
+    const { memory, at, length } = run.frame.cells[source];
     const row = this.#ats.length;
-    this.#memories.push(memory);
-    this.#ats.push(at);
+    run.budget.take(rowBytes + length);
+    this.#ats.push(this.#copy(memory, at, length));
+    this.#memories.push(this.#slab);
     this.#nexts.push(-1);
-    run.budget.take(rowBytes);
     const name = this.#nameOf("right");
     // Null equals nothing.
     if (name === null && join.pairs.length > 0) return;
@@ -81,6 +86,19 @@ export class HashJoin implements JoinStage {
     else this.#nexts[before] = row;
     this.#last.set(name, row);
   };
+
+  /** Where the copy of a row begins in the slab. */
+  #copy(memory: Uint8Array, at: number, length: number): number {
+    if (this.#slabUsed + length > this.#slab.length) {
+      const doubled = Math.min(slabBytesMost, this.#slab.length * 2);
+      this.#slab = new Uint8Array(Math.max(slabBytesLeast, doubled, length));
+      this.#slabUsed = 0;
+    }
+    const to = this.#slabUsed;
+    this.#slabUsed += length;
+    this.#slab.set(memory.subarray(at, at + length), to);
+    return to;
+  }
 
   #nameOf(side: "left" | "right"): unknown {
     const { run, join } = this.#setup;

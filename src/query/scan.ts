@@ -106,6 +106,7 @@ export class Scan {
     const cell = this.#cell;
     cell.memory = memory;
     cell.at = at;
+    cell.length = length;
     this.#run.counters.bytesRead += length;
     const { frame } = this.#run;
     const tests = this.#tests;
