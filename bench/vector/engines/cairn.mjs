@@ -22,8 +22,13 @@ export async function create({ dimensions, count, options }) {
       const bitmap = new Uint32Array((count >>> 5) + 1);
       for (const label of labels) bitmap[label >>> 5] |= 1 << (label & 31);
       const matches = labels.length;
+      // The planner's rule: docs/decisions/0021-filtered-search.md.
       const strategy =
-        matches <= Math.max(5_000, count * 0.02) ? "scan" : matches < count * 0.4 ? "hop" : "walk";
+        matches <= Math.max(12_000, count * 0.02)
+          ? "scan"
+          : matches <= count * 0.2
+            ? "hop"
+            : "walk";
       return {
         search(query, k, ef) {
           graph.setFilter(bitmap);
