@@ -190,7 +190,7 @@ export function imageTargets(samples: readonly ImageSample[]): Target[] {
   return [
     {
       name: "image damaged",
-      weight: 3,
+      weight: 2,
       run: (random, guard) => runDamaged(samples, random, guard),
     },
     { name: "image forged", weight: 1, run: (random, guard) => runForged(samples, random, guard) },
