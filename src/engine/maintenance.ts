@@ -252,9 +252,9 @@ export class Maintenance {
     if (published.seq <= durable) return;
     throw new CairnError(
       "poisoned",
-      `The database is closed, but commits ${durable + 1} to ${published.seq} were answered before ` +
-        "they were synced, and a write or sync has failed since: a loss of power can take them. " +
-        "Open the database again and look.",
+      `The database is closed, but commits ${durable + 1} to ${published.seq} were answered ` +
+        "before they were synced, and a write or sync has failed since: a loss of power can take " +
+        "them. Open the database again and look.",
       { cause: pipeline.poisonCause, details: { firstSeq: durable + 1, lastSeq: published.seq } },
     );
   }
