@@ -200,7 +200,8 @@ export class Oracle {
     );
     const state = await goOn(first, recording.states[seq] as State, 100);
     await first.close();
-    this.#requireTidy(files, first.pager.blobs.size);
+    // What only a damaged root may have named is kept, until an open that has two intact ones.
+    if (!first.recovery.rootDamaged) this.#requireTidy(files, first.pager.blobs.size);
     const second = await openEngine(
       storageOn(files, lateGeneration + 3),
       recording.options,
