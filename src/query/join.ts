@@ -32,6 +32,9 @@ export interface JoinSetup {
 }
 
 const rowBytes = 64;
+/** Places of a dense table for each name. */
+const denseMost = 4;
+const noBytes = new Uint8Array(0);
 const slabBytesLeast = 16_384;
 const slabBytesMost = 16 * 1024 * 1024;
 
@@ -40,15 +43,20 @@ export class HashJoin implements JoinStage {
   readonly #setup: JoinSetup;
   readonly #path: Path;
   readonly #tests: readonly Test[];
-  /** Rows that are kept, side by side: readers are quickest within one piece of memory. */
-  readonly #memories: Uint8Array[] = [];
-  #slab: Uint8Array = new Uint8Array(0);
+  /** Rows that are kept: in slabs at first, then side by side, where readers are quickest. */
+  #memory: Uint8Array = noBytes;
+  #slabs: Uint8Array[] = [];
+  #slab: Uint8Array = noBytes;
   #slabUsed = 0;
+  #slabsUsed = 0;
   readonly #ats: number[] = [];
   /** Of each row the next one with the same name; below zero for none. */
   readonly #nexts: number[] = [];
   readonly #first: Map<unknown, number> = new Map();
   readonly #last: Map<unknown, number> = new Map();
+  /** The same as `#first` for whole numbers from `#least` on. */
+  #dense: Int32Array | undefined;
+  #least = 0;
   #matched: Uint8Array | undefined;
 
   constructor(setup: JoinSetup, path: Path, tests: readonly Test[]) {
@@ -68,6 +76,8 @@ export class HashJoin implements JoinStage {
       this.#matched = new Uint8Array(this.#ats.length);
     }
     this.#last.clear();
+    this.#merge();
+    if (join.pairs.length === 1) this.#makeDense();
   }
 
   readonly #keep: Push = () => {
@@ -76,7 +86,6 @@ export class HashJoin implements JoinStage {
     const row = this.#ats.length;
     run.budget.take(rowBytes + length);
     this.#ats.push(this.#copy(memory, at, length));
-    this.#memories.push(this.#slab);
     this.#nexts.push(-1);
     const name = this.#nameOf("right");
     // Null equals nothing.
@@ -91,13 +100,32 @@ export class HashJoin implements JoinStage {
   #copy(memory: Uint8Array, at: number, length: number): number {
     if (this.#slabUsed + length > this.#slab.length) {
       const doubled = Math.min(slabBytesMost, this.#slab.length * 2);
+      this.#endSlab();
       this.#slab = new Uint8Array(Math.max(slabBytesLeast, doubled, length));
-      this.#slabUsed = 0;
     }
     const to = this.#slabUsed;
     this.#slabUsed += length;
     this.#slab.set(memory.subarray(at, at + length), to);
-    return to;
+    return this.#slabsUsed + to;
+  }
+
+  #endSlab(): void {
+    this.#slabs.push(this.#slab.subarray(0, this.#slabUsed));
+    this.#slabsUsed += this.#slabUsed;
+    this.#slabUsed = 0;
+  }
+
+  /** Puts the slabs behind each other. */
+  #merge(): void {
+    this.#endSlab();
+    this.#memory = new Uint8Array(this.#slabsUsed);
+    let at = 0;
+    for (const slab of this.#slabs) {
+      this.#memory.set(slab, at);
+      at += slab.length;
+    }
+    this.#slabs = [];
+    this.#slab = noBytes;
   }
 
   #nameOf(side: "left" | "right"): unknown {
@@ -105,11 +133,39 @@ export class HashJoin implements JoinStage {
     const { pairs } = join;
     if (pairs.length === 1) {
       const value = pairs[0][side].evaluate(run.frame);
+      // Most keys are small whole numbers, which are names by themselves.
+      if (typeof value === "number" && value === (value | 0)) return value;
       return value === null ? null : nameOf(value);
     }
     if (pairs.length === 0) return null;
     const values = pairs.map((pair) => pair[side].evaluate(run.frame));
     return values.includes(null) ? null : nameOfAll(values);
+  }
+
+  /** The first row with a name; below zero for none. */
+  #find(name: unknown): number {
+    const dense = this.#dense;
+    if (dense === undefined) return this.#first.get(name) ?? -1;
+    // Wide and broken numbers have no place in it.
+    return typeof name === "number" ? (dense[name - this.#least] ?? -1) : -1;
+  }
+
+  /** When names are whole numbers that lie close together, a table finds rows at once. */
+  #makeDense(): void {
+    let least = Number.POSITIVE_INFINITY;
+    let greatest = Number.NEGATIVE_INFINITY;
+    for (const name of this.#first.keys()) {
+      if (typeof name !== "number" || name !== (name | 0)) return;
+      if (name < least) least = name;
+      if (name > greatest) greatest = name;
+    }
+    const size = greatest - least + 1;
+    if (this.#first.size === 0 || size > denseMost * this.#first.size) return;
+    const dense = new Int32Array(size).fill(-1);
+    for (const [name, row] of this.#first) dense[(name as number) - least] = row;
+    this.#dense = dense;
+    this.#least = least;
+    this.#first.clear();
   }
 
   readonly take: Push = () => {
@@ -118,10 +174,10 @@ export class HashJoin implements JoinStage {
     const cell = frame.cells[source];
     const name = this.#nameOf("left");
     const canMatch = name !== null || join.pairs.length === 0;
-    let row = canMatch ? (this.#first.get(name) ?? -1) : -1;
+    let row = canMatch ? this.#find(name) : -1;
     let isMatched = false;
     for (; row >= 0 && !run.isDone; row = this.#nexts[row]) {
-      cell.memory = this.#memories[row];
+      cell.memory = this.#memory;
       cell.at = this.#ats[row];
       if (!passes(join.tests, run)) continue;
       isMatched = true;
@@ -146,7 +202,7 @@ export class HashJoin implements JoinStage {
     for (let row = 0; row < matched.length && !run.isDone; row++) {
       if (matched[row] !== 0) continue;
       for (let before = 0; before < source; before++) cells[before].at = -1;
-      cells[source].memory = this.#memories[row];
+      cells[source].memory = this.#memory;
       cells[source].at = this.#ats[row];
       push();
     }
