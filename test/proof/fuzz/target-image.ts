@@ -16,10 +16,18 @@ function changed(medium: MemoryMedium, file: string, change: (bytes: Uint8Array)
   medium.blobs.set(file, bytes);
 }
 
-/** Damage anywhere, as a medium does it. */
+/**
+ * Damage at one place, as a medium does it. Two may hide each other: without the newest root and
+ * the newest segment nothing tells that there was more.
+ */
 function damage(random: Random, medium: MemoryMedium): void {
   const dice = random.integer(10);
   const times = 1 + random.integer(2);
+  if (random.chance(0.03)) {
+    if (random.chance(0.5)) medium.blobs.delete(random.pick([...medium.blobs.keys()]));
+    else medium.segments.delete(random.pick([...medium.segments.keys(), 0]));
+    return;
+  }
   if (dice < 2) {
     const slots = medium.root as [Uint8Array, Uint8Array];
     mutate(random, slots[random.integer(2)], times, 0, 204);
@@ -41,8 +49,6 @@ function damage(random: Random, medium: MemoryMedium): void {
       return bytes;
     });
   }
-  if (random.chance(0.02)) medium.blobs.delete(random.pick([...medium.blobs.keys()]));
-  if (random.chance(0.02)) medium.segments.delete(random.pick([...medium.segments.keys(), 0]));
 }
 
 async function runDamaged(
