@@ -10,6 +10,7 @@ import {
   type ValueKind,
 } from "../tables/inside.ts";
 import type { Aggregate } from "./resolve.ts";
+import { type Budget, valueBytes } from "./run.ts";
 
 export interface Accumulator {
   /** Takes a value that is not null. */
@@ -20,7 +21,7 @@ export interface Accumulator {
 /** What an aggregate answers, and what makes it for a group. */
 export interface AggregateMaker {
   readonly kind: ValueKind;
-  readonly make: () => Accumulator;
+  readonly make: (budget: Budget) => Accumulator;
 }
 
 const whole: ValueKind = { family: "number", number: "whole" };
@@ -30,7 +31,7 @@ const float: ValueKind = { family: "number", number: "float" };
 export function aggregateMaker(aggregate: Aggregate, kind: ValueKind | undefined): AggregateMaker {
   const plain = plainMaker(aggregate, kind);
   if (aggregate.isDistinct !== true) return plain;
-  return { kind: plain.kind, make: () => new Different(plain.make()) };
+  return { kind: plain.kind, make: (budget) => new Different(plain.make(budget), budget) };
 }
 
 function plainMaker({ function: name }: Aggregate, kind: ValueKind | undefined): AggregateMaker {
@@ -211,16 +212,20 @@ function safeSum(total: bigint): number {
 /** Hands equal values on only once. */
 class Different implements Accumulator {
   readonly #inner: Accumulator;
+  readonly #budget: Budget;
   readonly #names: Set<unknown> = new Set();
 
-  constructor(inner: Accumulator) {
+  constructor(inner: Accumulator, budget: Budget) {
     this.#inner = inner;
+    this.#budget = budget;
   }
 
   add(value: unknown): void {
     const before = this.#names.size;
     this.#names.add(nameOf(value));
-    if (this.#names.size > before) this.#inner.add(value);
+    if (this.#names.size === before) return;
+    this.#budget.take(48 + valueBytes(value));
+    this.#inner.add(value);
   }
 
   result(): unknown {

@@ -159,12 +159,13 @@ export class QueryCore {
 
   /**
    * Sets a run up. `isHeld`: it may go on in later turns, so what it reads is held meanwhile; one
-   * that ends in this turn sees one state anyway.
+   * that ends in this turn sees one state anyway. `isPatient`: it may wait in between.
    */
   *start(
     options: QueryOptions | undefined,
     isHeld: boolean,
     answer: Answer = "rows",
+    isPatient: boolean = isHeld,
   ): Steps<Started> {
     this.#check(options);
     const { attempt } = this;
@@ -187,6 +188,7 @@ export class QueryCore {
       frame: new Frame(compiled.sources.length, values),
       counters,
       budget: new Budget(options?.memoryBytesMax ?? memoryBytesDefault, counters),
+      isPatient,
       isDone: false,
     };
     return {

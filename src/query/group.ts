@@ -86,7 +86,8 @@ export class Groups {
   }
 
   #make(keys: readonly unknown[]): Group {
-    return { keys, accumulators: this.#grouping.aggregates.map(({ maker }) => maker.make()) };
+    const { budget } = this.#run;
+    return { keys, accumulators: this.#grouping.aggregates.map(({ maker }) => maker.make(budget)) };
   }
 
   /** Pushes the only group, with values that were gathered otherwise. */

@@ -225,11 +225,11 @@ export class Query<S extends Sources, R> {
 
   /** The rows one after the other, as they are found. What is seen is fixed by this call. */
   rows(options?: QueryOptions): AsyncRows<R> {
-    return new AsyncRows(readResults<R>(this.#core, options));
+    return new AsyncRows(readResults<R>(this.#core, options, true));
   }
 
   rowsSync(options?: QueryOptions): SyncRows<R> {
-    return new SyncRows(readResults<R>(this.#core, options));
+    return new SyncRows(readResults<R>(this.#core, options, false));
   }
 
   /**

@@ -60,8 +60,12 @@ class ResultSource implements RowSource {
 }
 
 /** A reader of a query's results; what it sees is fixed now, and held until it closes. */
-export function readResults<R>(core: QueryCore, options: QueryOptions | undefined): RowReader<R> {
-  const started = runSync(core.start(options, true));
+export function readResults<R>(
+  core: QueryCore,
+  options: QueryOptions | undefined,
+  isPatient: boolean,
+): RowReader<R> {
+  const started = runSync(core.start(options, true, "rows", isPatient));
   return new RowReader<R>({
     source: new ResultSource(started, options?.signal),
     shape: {

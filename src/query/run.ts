@@ -66,6 +66,8 @@ export interface Run {
   readonly frame: Frame;
   readonly counters: Counters;
   readonly budget: Budget;
+  /** It may let go of the event loop between batches, so that others have their turns. */
+  readonly isPatient: boolean;
   /** Nothing more is wanted. */
   isDone: boolean;
 }

@@ -1,5 +1,12 @@
 /** Rows of one table along a path, batch by batch: put into the frame, tested and pushed. */
-import type { Decode, Program, Range, Steps } from "../engine/index.ts";
+import {
+  type Decode,
+  nextTurn,
+  type Program,
+  type Range,
+  type Steps,
+  wait,
+} from "../engine/index.ts";
 import type { TableState } from "../tables/inside.ts";
 import type { RowBatch, RowSource } from "../transaction/index.ts";
 import type { Cell, Frame } from "./frame.ts";
@@ -11,6 +18,8 @@ export type Test = (frame: Frame) => unknown;
 
 const rowsFirst = 128;
 const rowsMost = 1_024;
+/** A few milliseconds of work. */
+const batchesPerTurn = 32;
 
 /** Where a row lies that is kept. */
 export interface Place {
@@ -37,6 +46,7 @@ export class Scan {
   #source: RowSource | undefined;
   #rows: number;
   #keysDone = 0;
+  #batches = 0;
 
   /** `wanted`: rows that somebody will look at, if that is known. */
   constructor(
@@ -67,6 +77,7 @@ export class Scan {
   /** Pushes the next rows, perhaps none; false at the end. */
   *next(): Steps<boolean> {
     if (this.#run.isDone || this.#path.kind === "nothing") return false;
+    if (this.#run.isPatient && ++this.#batches % batchesPerTurn === 0) yield* wait(nextTurn());
     if (this.#path.kind === "keys") return yield* this.#nextKeys();
     const batch = yield* this.#nextBatch();
     if (batch === undefined) return false;

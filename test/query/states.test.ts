@@ -153,6 +153,9 @@ test("what a query may hold in memory is bounded", async () => {
       .join(table, "b", eq(column("a.cents"), column("b.cents")))
       .all({ memoryBytesMax }),
   );
+  const different = query.select({ n: count("id", { distinct: true }) });
+  await fails("query_too_large", () => different.all({ memoryBytesMax }));
+  expect(await different.all()).toEqual([{ n: 300 }]);
   expect((await query.orderBy("id").all({ memoryBytesMax })).length).toBe(300);
   expect((await query.orderBy("cents", "desc").limit(5).all({ memoryBytesMax }))[0].id).toBe(299);
   await db.close();
@@ -175,5 +178,30 @@ test("mistakes are refused before the first row", async () => {
   await fails("option_unknown", () => db.query({ from: { table: "accounts" }, wher: 1 } as never));
   await db.dropTable("accounts");
   await fails("table_dropped", () => query.all());
+  await db.close();
+});
+
+test("a long query lets others have their turns, and can be stopped", async () => {
+  const db = await open(new MemoryStorage());
+  const table = await db.table("long", {
+    columns: { id: t.integer().primaryKey(), name: t.text() },
+  });
+  for (let from = 0; from < 80_000; from += 10_000) {
+    await table.insertMany(
+      Array.from({ length: 10_000 }, (_one, at) => ({ id: from + at, name: `n${at % 10}` })),
+    );
+  }
+  const query = db.from(table).groupBy("name").select({ name: "name", n: count() });
+  let turns = 0;
+  const timer = setInterval(() => turns++, 0);
+  expect((await query.all()).length).toBe(10);
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(0);
+  const controller = new AbortController();
+  const stopped = query.all({ signal: controller.signal });
+  controller.abort();
+  await fails("aborted", () => stopped);
+  expect(query.allSync().length).toBe(10);
+  expect([...db.from(table).where({ name: "n3" }).rowsSync()].length).toBe(8_000);
   await db.close();
 });

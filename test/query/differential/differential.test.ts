@@ -23,7 +23,7 @@ import { Random } from "./random.ts";
 import { type RandomTable, tableOf } from "./schema.ts";
 import { Sqlite, sqlOfQuery } from "./sqlite.ts";
 
-const queries = Number(process.env.QUERIES ?? 1_000);
+const queries = Number(process.env.QUERIES ?? 2_000);
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const queriesPerSchema = 50;
 /** How often each way was taken, so that none is left out unnoticed. */
