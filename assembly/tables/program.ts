@@ -79,8 +79,6 @@ export function judge(row: usize): u32 {
   return PASS;
 }
 
-// @ts-ignore: decorator
-@inline
 function isNull(row: usize, bit: u32): bool {
   if (bit == NO_BIT) return false;
   return ((load<u8>(row + 2 + (bit >> 3)) >> (bit & 7)) & 1) != 0;
@@ -99,8 +97,6 @@ function holds(test: usize, row: usize): bool {
   return compare<f64>(op, load<f64>(value), load<f64>(test, 8));
 }
 
-// @ts-ignore: decorator
-@inline
 function compare<T>(op: u32, left: T, right: T): bool {
   if (op == EQ) return left == right;
   if (op == NE) return left != right;
@@ -145,8 +141,6 @@ function gather(type: u32, value: usize, result: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function addWhole(result: usize, low: u64, high: i64): void {
   const before = load<u64>(result, 8);
   const sum = before + low;
@@ -154,8 +148,6 @@ function addWhole(result: usize, low: u64, high: i64): void {
   store<i64>(result, load<i64>(result, 16) + high + i64(sum < before), 16);
 }
 
-// @ts-ignore: decorator
-@inline
 function keep<T>(isFirst: bool, number: T, result: usize): void {
   if (isFirst || number < load<T>(result, 32)) store<T>(result, number, 32);
   if (isFirst || number > load<T>(result, 40)) store<T>(result, number, 40);

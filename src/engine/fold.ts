@@ -44,7 +44,9 @@ export function addFold(result: FoldResult, { folds }: Program, core: Core): voi
   const { buffer, byteOffset } = core.output;
   const view = new DataView(buffer, byteOffset + columns.values, 8 + folds.length * resultBytes);
   result.records += view.getFloat64(0, true);
-  folds.forEach((type, index) => addOne(result.folded[index], type, view, 8 + index * resultBytes));
+  for (const [index, type] of folds.entries()) {
+    addOne(result.folded[index], type, view, 8 + index * resultBytes);
+  }
 }
 
 function addOne(folded: Folded, type: FoldType, view: DataView, at: number): void {

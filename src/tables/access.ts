@@ -141,6 +141,6 @@ function* findByIndex(
     const keys: Uint8Array[] = [];
     for (let row = 0; row < batch.count; row++) keys.push(index.primaryKeyOf(batch, row));
     const rows = yield* reader.readMany(state.rows, keys, state.codec.decodeValues);
-    keys.forEach((key, at) => take(key, rows[at]));
+    for (const [at, key] of keys.entries()) take(key, rows[at]);
   }
 }

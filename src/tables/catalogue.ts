@@ -239,7 +239,6 @@ export class Tables {
     });
   }
 
-  // biome-ignore lint/correctness/useYield: it decides without reading
   *#decide<R>(effects: EffectBuffer, turn: Turn, decide: (change: CatalogueChange) => R): Steps<R> {
     const { engine } = this.context;
     const after: (() => void)[] = [];

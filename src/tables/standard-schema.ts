@@ -32,7 +32,7 @@ export async function validateRows(
   rows: readonly unknown[],
 ): Promise<readonly unknown[]> {
   const valid: unknown[] = [];
-  for (const row of rows) valid.push(valueOf(await schema["~standard"].validate(row)));
+  for (const row of rows) valid.push(valueIn(await schema["~standard"].validate(row)));
   return valid;
 }
 
@@ -44,7 +44,7 @@ export function validateRowsSync(
   if (schema === undefined) return rows;
   return rows.map((row) => {
     const result = schema["~standard"].validate(row);
-    if (!(result instanceof Promise)) return valueOf(result);
+    if (!(result instanceof Promise)) return valueIn(result);
     result.catch(() => undefined);
     throw new CairnError(
       "schema_asynchronous",
@@ -54,7 +54,7 @@ export function validateRowsSync(
   });
 }
 
-function valueOf(result: StandardResult<unknown>): unknown {
+function valueIn(result: StandardResult<unknown>): unknown {
   if (result.issues === undefined) return result.value;
   const { issues } = result;
   throw new CairnError(
