@@ -13,6 +13,8 @@ import type { VectorTrees } from "./trees.ts";
 const clippedShareMax = 0.01;
 /** Rows appended in one go. */
 const rowsPerBatch = 512;
+/** When an eighth of the nodes is new, some may have pushed others out of all paths. */
+const auditShare = 8;
 
 /** A graph has failed, or is full: nobody can rely on it any more. */
 export class GraphFailure extends Error {
@@ -55,6 +57,8 @@ export class Lagging {
   changes = 0;
   /** An image is being written: the graph must not change. */
   isFrozen = false;
+  /** Linked since all nodes were last known to be reachable. */
+  #unaudited = 0;
   #purge: number | undefined;
   #filter: LabelSet | undefined;
 
@@ -150,13 +154,24 @@ export class Lagging {
     this.born = to;
   }
 
-  /** Links appended vectors; true when none is left. */
+  /**
+   * Links appended vectors, and after many of them looks for nodes that no path leads to any more;
+   * true when none is left.
+   */
   link(budget: number): boolean {
-    if (this.unlinked === 0 || this.isFrozen) return true;
-    const left = guarded(() => this.graph.link(budget));
-    this.changes += Math.max(0, this.unlinked - left);
-    this.unlinked = left;
-    return left === 0;
+    if (this.isFrozen) return true;
+    if (this.unlinked > 0) {
+      const left = guarded(() => this.graph.link(budget));
+      const linked = Math.max(0, this.unlinked - left);
+      this.changes += linked;
+      this.#unaudited += linked;
+      this.unlinked = left;
+      if (left > 0) return false;
+    }
+    if (this.#unaudited * auditShare < this.graph.stats().nodes) return true;
+    if (!guarded(() => this.graph.audit(budget))) return false;
+    this.#unaudited = 0;
+    return true;
   }
 
   /** Searches among labels of a set, or all; how many results the graph has then. */

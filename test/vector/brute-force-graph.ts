@@ -119,6 +119,10 @@ export class BruteForceGraph implements Graph {
     return true;
   }
 
+  audit(): boolean {
+    return true;
+  }
+
   purge(seq: number, budget: number): boolean {
     this.#requireChangeable();
     let removed = 0;

@@ -83,7 +83,8 @@ test("codes are trained anew when vectors have outgrown them", async () => {
         found += truth.filter(({ id }) => ids.has(id)).length;
       }
       expect(found / 500).toBeGreaterThan(0.95);
-      expect(await index.check()).toMatchObject({ missing: 0, surplus: 0, badLinks: 0 });
+      // Linking alone leaves 28 of them without a path: those far out push each other away.
+      expect(await index.check()).toMatchObject({ ok: true, unreachable: 0 });
     },
     { graphs, limits },
   );
