@@ -40,6 +40,8 @@ export interface KeyPair {
   readonly right: Evaluator<Frame>;
   /** Of `right`, when it is a column as it is. */
   readonly position: number | undefined;
+  /** Of `left`, when it is a column of the first table as it is. */
+  readonly first: number | undefined;
 }
 
 export interface CompiledJoin {
@@ -172,12 +174,20 @@ class Compiler {
     const own = isTurned ? left : right;
     // Compiled as a whole, for its types to be checked.
     this.#test(condition);
-    const name = own.op === "column" ? own.name.slice(own.name.indexOf(".") + 1) : undefined;
+    const other = isTurned ? right : left;
     return {
-      left: compileExpression(isTurned ? right : left, this.#columns),
+      left: compileExpression(other, this.#columns),
       right: compileExpression(own, this.#columns),
-      position: name === undefined ? undefined : this.#states[source].column(name).position,
+      position: this.#position(own, source),
+      first: this.#position(other, 0),
     };
+  }
+
+  /** Of an expression that is a column of a source as it is. */
+  #position(expression: Expression, source: number): number | undefined {
+    if (expression.op !== "column" || sourceOfName(expression.name) !== source) return undefined;
+    const name = expression.name.slice(expression.name.indexOf(".") + 1);
+    return this.#states[source].column(name).position;
   }
 
   #grouping(): Omit<Grouping, "having"> | undefined {

@@ -89,7 +89,7 @@ export class Execution {
     const { compiled, run } = { compiled: this.#compiled, run: this.#run };
     if (this.#left === 0) run.isDone = true;
     const first = compiled.sources[0];
-    const path = yield* this.#path(first, this.#wish());
+    let path = yield* this.#path(first, this.#wish());
     this.choices.paths.push(path);
     const isOrdered = path.isOrdered && compiled.orderColumns !== undefined;
     this.choices.isSorted = compiled.orders.length > 0 && !isOrdered;
@@ -109,11 +109,14 @@ export class Execution {
     for (let source = compiled.sources.length - 1; source > 0; source--) {
       push = filtered(run, compiled.after[source], push);
       const join = compiled.joins[source - 1];
-      setups.unshift({ run, join, source, compiled: compiled.sources[source], push });
+      const joined = compiled.sources[source];
+      setups.unshift({ run, join, source, compiled: joined, first: first.state, push });
       push = () => this.#stages[source - 1].take();
     }
     push = filtered(run, compiled.after[0], push);
     yield* this.#prepareJoins(setups, path);
+    path = yield* this.#reduced(first, path);
+    this.choices.paths[0] = path;
     const program = programOfScan(run, first, path);
     const { state } = first;
     const target = { state, source: 0, path, tests: testsOf(first, path), program };
@@ -173,6 +176,20 @@ export class Execution {
       if (setup.join.pairs.length === 0) rows *= Math.max(1, path.rows);
     }
     for (const stage of this.#stages) if (!this.#run.isDone) yield* stage.prepare();
+  }
+
+  /** The way to the first table, once it is known what its rows must match. */
+  *#reduced(first: CompiledSource, path: Path): Steps<Path> {
+    const found = this.#stages.flatMap((stage) => {
+      return stage instanceof HashJoin ? (stage.reduction() ?? []) : [];
+    });
+    if (found.length === 0 || path.kind !== "rows") return path;
+    const constraints = [...first.constraints, ...found];
+    const better = yield* this.#path({ ...first, constraints }, this.#wish());
+    const isOrderKept = better.isOrdered || !path.isOrdered || this.choices.isSorted;
+    if (!isOrderKept) return path;
+    const consumed = new Set([...better.consumed].filter((conjunct) => conjunct >= 0));
+    return { ...better, consumed };
   }
 
   /** One batch through all stages; false behind the last one. */

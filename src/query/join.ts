@@ -1,8 +1,15 @@
 /** Joins: the rows of one more table are found for every row that comes along. */
 import type { Range, Steps } from "../engine/index.ts";
 import { isCairnError } from "../errors.ts";
-import { afterPrefix, nameOf, storable, type TableIndex } from "../tables/inside.ts";
+import {
+  afterPrefix,
+  nameOf,
+  storable,
+  type TableIndex,
+  type TableState,
+} from "../tables/inside.ts";
 import type { CompiledJoin, CompiledSource } from "./compile.ts";
+import type { Constraint } from "./constraint.ts";
 import { nameOfAll } from "./group.ts";
 import type { Path } from "./path.ts";
 import { programOfScan } from "./program.ts";
@@ -28,10 +35,14 @@ export interface JoinSetup {
   /** The one that is joined; those before it are in the frame. */
   readonly source: number;
   readonly compiled: CompiledSource;
+  /** The first table of the query. */
+  readonly first: TableState;
   readonly push: Push;
 }
 
 const rowBytes = 64;
+/** Most values of a reduction: each is counted in an index. */
+const reductionMost = 1_000;
 /** Places of a dense table for each name. */
 const denseMost = 4;
 const noBytes = new Uint8Array(0);
@@ -78,6 +89,26 @@ export class HashJoin implements JoinStage {
     this.#last.clear();
     this.#merge();
     if (join.pairs.length === 1) this.#makeDense();
+  }
+
+  /**
+   * What the first table's column must be to match, when that is one of few values: an index of it
+   * may then find all rows that do.
+   */
+  reduction(): Constraint | undefined {
+    const { join } = this.#setup;
+    const position = join.pairs[0]?.first;
+    if (join.kind !== "inner" || join.pairs.length !== 1 || position === undefined)
+      return undefined;
+    const column = this.#setup.first.columns[position];
+    const { family } = column.kind;
+    if (family !== "number" && family !== "text") return undefined;
+    const values: unknown[] = [...this.#first.keys()];
+    this.#dense?.forEach((row, at) => {
+      if (row >= 0 && values.length <= reductionMost) values.push(this.#least + at);
+    });
+    if (values.length > reductionMost) return undefined;
+    return { column, kind: "in", isInclusive: true, value: () => values, conjunct: -1 };
   }
 
   readonly #keep: Push = () => {
@@ -146,8 +177,9 @@ export class HashJoin implements JoinStage {
   #find(name: unknown): number {
     const dense = this.#dense;
     if (dense === undefined) return this.#first.get(name) ?? -1;
-    // Wide and broken numbers have no place in it.
-    return typeof name === "number" ? (dense[name - this.#least] ?? -1) : -1;
+    // Wide and broken numbers have no place in it, and subtracting could round them into one.
+    if (typeof name !== "number" || name !== (name | 0)) return -1;
+    return dense[name - this.#least] ?? -1;
   }
 
   /** When names are whole numbers that lie close together, a table finds rows at once. */

@@ -128,3 +128,14 @@ test("tables are joined", async () => {
   expect(full).toEqual([{ p: null, o: { name: "o9", city: "Rom" } }]);
   await db.close();
 });
+
+test("a number that is nearly another joins with nothing", async () => {
+  const db = await open(new MemoryStorage());
+  const left = await db.table("left", { columns: { id: t.float().primaryKey() } });
+  const right = await db.table("right", { columns: { id: t.i64().primaryKey() } });
+  await left.insertMany([-1e-300, 0.5, 2, 2 ** 53, 1e300].map((id) => ({ id })));
+  await right.insertMany([-9n, 0n, 1n, 2n, 3n].map((id) => ({ id })));
+  const joined = db.from(left, "l").join(right, "r", { "r.id": column("l.id") });
+  expect(joined.allSync()).toEqual([{ l: { id: 2 }, r: { id: 2n } }]);
+  await db.close();
+});
