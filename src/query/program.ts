@@ -43,6 +43,8 @@ export function programOfScan(run: Run, source: CompiledSource, path: Path): Pro
 export function* foldAll(run: Run, compiled: Compiled, path: Path): Steps<unknown[] | undefined> {
   const { grouping, sources } = compiled;
   if (grouping === undefined || grouping.keys.length > 0 || sources.length > 1) return undefined;
+  // A condition that reads no column is in no path and no program.
+  if (compiled.after[0].length > 0) return undefined;
   const [source] = sources;
   const { state } = source;
   const nodes = grouping.aggregates.map(({ node }) => node);

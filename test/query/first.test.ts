@@ -139,3 +139,14 @@ test("a number that is nearly another joins with nothing", async () => {
   expect(joined.allSync()).toEqual([{ l: { id: 2 }, r: { id: 2n } }]);
   await db.close();
 });
+
+test("a condition that reads no column holds for aggregates, too", async () => {
+  const db = await open(new MemoryStorage());
+  const table = await people(db);
+  const never = db
+    .from(table)
+    .where(gt(1, 2))
+    .select({ n: count(), s: sum("points") });
+  expect(never.allSync()).toEqual([{ n: 0, s: null }]);
+  await db.close();
+});
