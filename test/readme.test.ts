@@ -10,12 +10,14 @@ const readme = read("README.md");
 const folder = mkdtempSync(join(tmpdir(), "cairn-readme-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("the example runs, and prints what its comments and data say", async () => {
-  const [, example] = readme.match(/```ts\n(.*?)```/s) ?? [];
-  const source = join(folder, "example.ts");
+const examples = Array.from(readme.matchAll(/```ts\n(.*?)```/gs), ([, text]) => text);
+
+/** Bundles an example; what it prints goes to `globalThis.printed`. */
+async function bundle(example: string, name: string): Promise<string> {
+  const source = join(folder, `${name}.ts`);
   const path = JSON.stringify(join(folder, "shop.cairn"));
-  writeFileSync(source, (example ?? "").replace('"./shop.cairn"', path));
-  const outfile = join(folder, "example.mjs");
+  writeFileSync(source, example.replace('"./shop.cairn"', path));
+  const outfile = join(folder, `${name}.mjs`);
   await esbuild.build({
     entryPoints: [source],
     outfile,
@@ -28,11 +30,24 @@ test("the example runs, and prints what its comments and data say", async () => 
     define: { "console.log": "globalThis.printed.push" },
     logLevel: "error",
   });
+  expect(readFileSync(outfile, "utf8")).not.toContain("console.log");
+  return outfile;
+}
+
+test("the example runs, and prints what its comments say", async () => {
+  const outfile = await bundle(examples[0], "example");
   const printed: unknown[] = [];
   Object.assign(globalThis, { printed });
   await import(/* @vite-ignore */ outfile);
-  expect(readFileSync(outfile, "utf8")).not.toContain("console.log");
-  expect(printed).toEqual([{ user: 7 }, "tea.black", 30, "tea.green", 12, "king", 187, 7, 0]);
+  const bob = { owner: "bob", balance: 30n };
+  const then = { ...bob, balance: 0n };
+  expect(printed).toEqual([{ user: 7 }, "king", 187, bob, then, [{ owner: "ada" }]]);
+});
+
+test("the worker answers", async () => {
+  const { default: worker } = await import(/* @vite-ignore */ await bundle(examples[1], "worker"));
+  const response = await worker.fetch(new Request("https://edge.example/?near=0.8,0.2,0.3"));
+  expect(await response.json()).toMatchObject([{ id: "king" }]);
 });
 
 test("every link leads to a file", () => {
