@@ -84,8 +84,6 @@ export const rowAbsent = 255;
 export const treeKinds = { ordered: 1, hashed: 2 } as const;
 
 export const pageBytes = 4096;
-/** Slots of a blob, its header among them. */
-export const slotsPerBlob = 8192;
 /** Content of one overflow page. */
 export const overflowContentBytes = 4048;
 /** Longest key the core stores. */

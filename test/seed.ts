@@ -7,8 +7,10 @@ import fc from "fast-check";
 
 const { SEED } = process.env;
 
+/** For tests that draw numbers themselves; what fails must print the seed it had. */
+export const seed: number = SEED === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(SEED);
+
 if (SEED !== undefined) {
-  const seed = Number(SEED);
   if (SEED.trim() === "" || !Number.isSafeInteger(seed)) {
     throw new Error(`SEED is "${SEED}". Pass the whole number that the failure printed.`);
   }

@@ -5,6 +5,7 @@
  */
 import { levelOf } from "../page/header";
 import {
+  GROUP,
   KEYS_OF_MANY,
   ROWS_MAX,
   ROW_ABSENT,
@@ -18,9 +19,6 @@ import { search, tailAt, touchSlots } from "../page/slotted";
 import { touchEntry } from "../page/table";
 import { rootAt, treeId } from "../tree/tree";
 import { childAt, childIndex, failure, rootPage, treePage } from "./path";
-
-/** Keys of a group: enough to keep all the misses going that a processor can. */
-export const GROUP: u32 = 32;
 
 /** Per key of the group: where it stands, its length, the page it has come to, at last its tail. */
 const keys: usize = memory.data(32 * 4, 16);

@@ -224,7 +224,7 @@ function mayPass(tail: usize): bool {
 }
 
 /** What `fold` answers when a row is not of the program's layout: the host must read the rows. */
-export const FOLD_UNDECIDED: i32 = 2;
+const FOLD_UNDECIDED: i32 = 2;
 /** There is more behind the key in the key column. */
 const FOLD_MORE: i32 = 1;
 

@@ -13,7 +13,7 @@ import {
   TREE_UNKNOWN,
   UNORDERED,
 } from "../errors";
-import { GROUP, setKey, toLeaves } from "../btree/many";
+import { setKey, toLeaves } from "../btree/many";
 import { put } from "../btree/put";
 import { removeRange } from "../btree/range";
 import { remove } from "../btree/remove";
@@ -23,6 +23,7 @@ import { hashRemove } from "../hash/remove";
 import { INPUT, KEY_BYTES_MAX, STATUS, STATUS_CONSUMED, STATUS_COUNT } from "../memory";
 import { RESERVE, freeCount } from "../page/frame";
 import { levelOf } from "../page/header";
+import { GROUP } from "../page/rows";
 import { fitsInline } from "../page/slotted";
 import { findPage } from "../page/table";
 import { miss } from "../btree/path";

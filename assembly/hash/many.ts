@@ -6,6 +6,7 @@
 import { miss } from "../btree/path";
 import { KIND_DIRECTORY, depthOf } from "../page/header";
 import {
+  GROUP,
   KEYS_OF_MANY,
   ROWS_MAX,
   ROW_ABSENT,
@@ -21,9 +22,6 @@ import { bucketTailAt, tagOf, touchBucket, touchRecord } from "./bucket";
 import { entryAt, entryIndex, touchEntryAt } from "./directory";
 import { hashBytes } from "./hash";
 import { ABOVE_ROOT, chainPage, findKey, foundIndex, foundPage, kindFor, startChain } from "./path";
-
-/** Keys of a group: enough to keep all the misses going that a processor can. */
-const GROUP: u32 = 32;
 
 /**
  * Per key of the group 32 bytes: u64 hash, u64 id of the page it goes to next (0 at the end of its

@@ -17,6 +17,11 @@ import { loadId } from "./header";
 import { RECORD_EXPIRES } from "./slotted";
 
 export const ROWS_MAX: u32 = 4096;
+/**
+ * Keys that go down a tree together, so that their cache misses overlap: enough to keep all the
+ * misses going that a processor can.
+ */
+export const GROUP: u32 = 32;
 /** INPUT of look-ups of many keys: a u16 for the length of each, from here on the keys. */
 export const KEYS_OF_MANY: usize = 8 * 1024;
 export const KEY_ENDS: usize = 0;

@@ -20,7 +20,7 @@ import { descend, walk } from "./walk";
 
 /** Nodes that were selected, nearest first. */
 export const chosen: usize = memory.data(512, 16);
-export let chosenCount: u32 = 0;
+let chosenCount: u32 = 0;
 
 export function rowOf(slot: u32, level: u32): usize {
   return level == 0 ? linksOf(slot) : upperLinksOf(slot, level);

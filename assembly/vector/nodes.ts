@@ -8,7 +8,6 @@ import {
   ALIVE,
   diedOf,
   labelOf,
-  levelOf,
   setDied,
   setState,
   setUpper,
@@ -158,8 +157,4 @@ export function raise(slot: u32): i32 {
   }
   store<u8>(recordOf(slot), <u8>level, 28);
   return 0;
-}
-
-export function topOf(slot: u32): u32 {
-  return levelOf(slot);
 }

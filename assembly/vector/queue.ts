@@ -47,13 +47,6 @@ export function dequeue(): u32 {
   return slot;
 }
 
-/** Takes the one at `index` out. */
-export function removeQueued(index: u32): void {
-  const at = queue + ((<usize>(first + index)) << 2);
-  memory.copy(at, at + 4, (<usize>(end - first - index - 1)) << 2);
-  end--;
-}
-
 /** Keeps the first `count`. */
 export function truncateQueue(count: u32): void {
   end = first + count;

@@ -50,11 +50,6 @@ export function stateOf(slot: u32): u32 {
 export function setState(slot: u32, state: u32): void {
   store<u8>(recordOf(slot), <u8>state, 29);
 }
-/** Whether a search at `seq` may answer with the node. */
-export function isVisible(slot: u32, seq: u64): bool {
-  const at = recordOf(slot);
-  return load<u64>(at, 8) <= seq && seq < load<u64>(at, 16);
-}
 
 export function writeRecord(slot: u32, label: u32, born: u64, level: u32, state: u32): void {
   const at = recordOf(slot);

@@ -49,12 +49,12 @@ import {
   vectorOf,
 } from "./shape";
 import { filterCount, filterWord, filterWords, hasFilter, passes, setSeq } from "./visible";
-import { descend, takeBatch, takePlain, walk, walkFiltered, walkHop } from "./walk";
+import { descend, takeBatch, takePlain, walk, walkFiltered } from "./walk";
 
-export const STRATEGY_WALK: u32 = 0;
-export const STRATEGY_HOP: u32 = 1;
-export const STRATEGY_SCAN: u32 = 2;
-export const STRATEGY_EXACT: u32 = 3;
+const STRATEGY_WALK: u32 = 0;
+const STRATEGY_HOP: u32 = 1;
+const STRATEGY_SCAN: u32 = 2;
+const STRATEGY_EXACT: u32 = 3;
 
 /** A filtered walk keeps this many times `ef` nodes in all. */
 const ROOM_FACTOR: u32 = 4;
@@ -89,8 +89,7 @@ export function search(k: u32, ef: u32, seq: u64, strategy: u32): i32 {
     if (entrySlot != NONE) {
       const start = descend(0);
       if (!isRestricted) walk(start, 0, limit);
-      else if (strategy == STRATEGY_HOP) walkHop(start, limit, room);
-      else walkFiltered(start, limit, room);
+      else walkFiltered(start, limit, room, strategy == STRATEGY_HOP);
     }
     scanQueue(isRestricted, limit, room);
     const found = isRestricted ? passing : poolSize;
@@ -220,7 +219,7 @@ function writeResults(count: u32, isExact: bool): i32 {
 }
 
 /** Room for `count` results; false when there is no memory. */
-export function reserveResults(count: u32): bool {
+function reserveResults(count: u32): bool {
   if (count <= resultRoom) return true;
   const room = max<u32>(count, 256);
   const next = allocate((<usize>room) << 3);

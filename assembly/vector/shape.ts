@@ -21,8 +21,8 @@ export const PRECISION_F32: u32 = 1;
 export const PRECISION_BINARY: u32 = 2;
 
 export const DIMENSIONS_MAX: u32 = 4096;
-export const CONNECTIONS_MIN: u32 = 4;
-export const CONNECTIONS_MAX: u32 = 64;
+const CONNECTIONS_MIN: u32 = 4;
+const CONNECTIONS_MAX: u32 = 64;
 export const EF_MAX: u32 = 16384;
 
 /** No link, no slot. */

@@ -122,9 +122,11 @@ export function takePlain(count: u32, ef: u32): u32 {
 
 /**
  * The same on level 0, for when not every node may be a result: others are walked through, and do
- * not count among the `ef`.
+ * not count among the `ef`. With `isHopping`, for filters that few nodes pass: distances are
+ * computed only for nodes that pass, and the links of those that do not are followed at once, two
+ * hops from a node that was.
  */
-export function walkFiltered(start: u32, ef: u32, room: u32): void {
+export function walkFiltered(start: u32, ef: u32, room: u32, isHopping: bool): void {
   clearPool();
   beginVisits();
   visit(start);
@@ -137,11 +139,18 @@ export function walkFiltered(start: u32, ef: u32, room: u32): void {
       continue;
     }
     setEntry(cursor, entry | EXPANDED);
-    const count = gather(linksOf(slotOfEntry(entry)), linkBytes);
-    touchBatch(count);
-    measureBatch(count);
-    cursor = min(cursor + 1, takeBatch(count, ef, room));
+    const slot = slotOfEntry(entry);
+    const changed = isHopping ? expandHop(slot, ef, room) : expand(slot, ef, room);
+    cursor = min(cursor + 1, changed);
   }
+}
+
+/** Takes the neighbours of a node into the pool; the first place that changed. */
+function expand(from: u32, ef: u32, room: u32): u32 {
+  const count = gather(linksOf(from), linkBytes);
+  touchBatch(count);
+  measureBatch(count);
+  return takeBatch(count, ef, room);
 }
 
 /** Inserts the batch into the pool; the first place that changed. */
@@ -165,29 +174,9 @@ function marked(distance: u32, slot: u32): u64 {
   return entryOf(distance, slot) | (passes(slot) ? PASSES : 0);
 }
 
-/**
- * The same, for filters that few nodes pass: distances are computed only for nodes that pass, and
- * the links of those that do not are followed at once, two hops from a node that was.
- */
-export function walkHop(start: u32, ef: u32, room: u32): void {
-  clearPool();
-  beginVisits();
-  visit(start);
-  insertFiltered(marked(measure(codeOf(start)), start), ef, room);
-  let cursor: u32 = 0;
-  while (cursor < poolSize) {
-    const entry = entryAt(cursor);
-    if ((entry & EXPANDED) != 0) {
-      cursor++;
-      continue;
-    }
-    setEntry(cursor, entry | EXPANDED);
-    cursor = min(cursor + 1, expandHop(slotOfEntry(entry), ef, room));
-  }
-}
-
 const refused: usize = memory.data(512, 16);
 
+/** The same for neighbours that pass, and those of the neighbours that do not. */
 function expandHop(from: u32, ef: u32, room: u32): u32 {
   let count: usize = 0;
   let refusedCount: usize = 0;

@@ -5,6 +5,7 @@
 import type { Core, PackedKeys } from "../../bindings/core.ts";
 import {
   columns,
+  coreKeyBytesMax,
   foldEnds,
   recordFlags,
   rowAbsent,
@@ -62,7 +63,7 @@ export class Reader {
   ): Steps<T | undefined> {
     const core = this.#core;
     for (;;) {
-      const keyLength = core.writeKey(key, 0, coreKeyLimit);
+      const keyLength = core.writeKey(key, 0, coreKeyBytesMax);
       const flags = core.exports.get(tree, epoch, keyLength, now);
       if (flags === status.notFound) return undefined;
       if (flags < 0) {
@@ -250,9 +251,10 @@ export class Reader {
       (wanted.program === undefined ? 0 : scanFlags.program);
     for (;;) {
       if (wanted.program !== undefined) core.setProgram(wanted.program);
-      const low = range.low === undefined ? -1 : core.writeKey(range.low, 0, coreKeyLimit);
+      const low = range.low === undefined ? -1 : core.writeKey(range.low, 0, coreKeyBytesMax);
       const highAt = Math.max(low, 0);
-      const high = range.high === undefined ? -1 : core.writeKey(range.high, highAt, coreKeyLimit);
+      const high =
+        range.high === undefined ? -1 : core.writeKey(range.high, highAt, coreKeyBytesMax);
       const most = Math.min(limit, rowsMax);
       const rows = core.exports.scan(tree, epoch, flags, low, high, now, most);
       if (rows < 0) {
@@ -287,9 +289,9 @@ export class Reader {
       const flags =
         (lowExclusive ? scanFlags.afterLow : 0) | (range.highInclusive ? scanFlags.throughHigh : 0);
       core.setProgram(program.bytes);
-      const lowBytes = low === undefined ? -1 : core.writeKey(low, 0, coreKeyLimit);
+      const lowBytes = low === undefined ? -1 : core.writeKey(low, 0, coreKeyBytesMax);
       const highAt = Math.max(lowBytes, 0);
-      const highBytes = high === undefined ? -1 : core.writeKey(high, highAt, coreKeyLimit);
+      const highBytes = high === undefined ? -1 : core.writeKey(high, highAt, coreKeyBytesMax);
       const end = core.exports.fold(tree, epoch, flags, lowBytes, highBytes);
       if (end < 0) {
         yield* this.#resolve(end, tree);
@@ -312,14 +314,11 @@ export class Reader {
   ): Steps<number> {
     const core = this.#core;
     for (;;) {
-      const lowLength = core.writeKey(low, 0, coreKeyLimit);
-      const highLength = core.writeKey(high, lowLength, coreKeyLimit);
+      const lowLength = core.writeKey(low, 0, coreKeyBytesMax);
+      const highLength = core.writeKey(high, lowLength, coreKeyBytesMax);
       const result = core.exports.countRange(tree, epoch, lowLength, highLength);
       if (result === 0) return core.count;
       yield* this.#resolve(result, tree);
     }
   }
 }
-
-/** The core's own limit; the API's is checked where keys come in. */
-const coreKeyLimit = 1040;

@@ -34,7 +34,7 @@ export interface Sorted<Row> {
 }
 
 /** The order of rows; of equal ones the first to come is first. */
-export function sortOrder(
+function sortOrder(
   sortKeys: readonly SortKey[],
 ): (left: Sorted<unknown>, right: Sorted<unknown>) => number {
   const order = keysOrder(sortKeys);
@@ -42,7 +42,7 @@ export function sortOrder(
 }
 
 /** The order of the values that rows are sorted by. */
-export function keysOrder(
+function keysOrder(
   sortKeys: readonly SortKey[],
 ): (left: readonly unknown[], right: readonly unknown[]) => number {
   return (left, right) => {

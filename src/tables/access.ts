@@ -30,7 +30,7 @@ const rowsPerBatch = 1_024;
  * The columns that a predicate pins to one value each, as values of their columns; columns whose
  * value cannot be stored in them are left out.
  */
-export function equalitiesOf(state: TableState, expression: Expression): Map<number, unknown> {
+function equalitiesOf(state: TableState, expression: Expression): Map<number, unknown> {
   const found = new Map<number, unknown>();
   collect(state, expression, found);
   return found;
@@ -49,7 +49,7 @@ function collect(state: TableState, expression: Expression, found: Map<number, u
 }
 
 /** The best way to what a predicate selects, by the columns that it pins. */
-export function accessFor(state: TableState, expression: Expression): Access {
+function accessFor(state: TableState, expression: Expression): Access {
   const equal = equalitiesOf(state, expression);
   const keyPrefix = prefixOf(state.primaryKey, equal);
   const positions = keyPrefix.map((_value, at) => at);

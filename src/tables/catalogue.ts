@@ -357,6 +357,6 @@ function treesOf(state: TableState): Tree[] {
   return [state.rows, ...state.indexes.map((index) => index.tree)];
 }
 
-export function tableKey({ project, scope, name }: TablePath): string {
+function tableKey({ project, scope, name }: TablePath): string {
   return `table/${project}/${scope}/${name}`;
 }

@@ -30,7 +30,7 @@ function compareNumbers(left: unknown, right: unknown): number {
 }
 
 /** By code points: UTF-16 would put what lies beyond U+FFFF before U+E000 to U+FFFF. */
-export function compareText(left: string, right: string): number {
+function compareText(left: string, right: string): number {
   if (left === right) return 0;
   const length = Math.min(left.length, right.length);
   for (let index = 0; index < length; index++) {

@@ -66,7 +66,7 @@ export interface Surroundings {
 }
 
 /** Longest chain of foreign keys, so that a cascade ends. */
-export const referenceDepthMax = 8;
+const referenceDepthMax = 8;
 
 const actions: readonly ReferenceAction[] = [
   "restrict",
@@ -312,7 +312,7 @@ export function describeIndex(
 }
 
 /** The name of an index: given, or made of its columns. */
-export function indexName({ name, columns, unique }: IndexDefinition): string {
+function indexName({ name, columns, unique }: IndexDefinition): string {
   return name ?? `${columns.join("_")}_${unique === true ? "unique" : "index"}`;
 }
 

@@ -228,7 +228,7 @@ function keyOf(state: TableState, values: Values): Uint8Array {
 }
 
 /** The predicate, checked against the table. */
-export function checkedPredicate(state: TableState, where: Where): Expression {
+function checkedPredicate(state: TableState, where: Where): Expression {
   const expression = predicateOf(where);
   compilePredicate(expression, state.valuesSource);
   return expression;

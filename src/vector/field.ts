@@ -16,7 +16,7 @@ import { CairnError } from "../errors.ts";
 export type Scalar = string | number | boolean | null;
 
 /** Of a longer text only so many bytes stand in an index; filters with one look at the metadata. */
-export const indexedTextBytes = 256;
+const indexedTextBytes = 256;
 
 const textEncoder = new TextEncoder();
 const loneSurrogate = /\p{Surrogate}/u;

@@ -30,7 +30,7 @@ export interface VectorRecord<Meta, I extends Id = string> {
   readonly metadata: Meta;
 }
 
-export function scoreOf(metric: VectorMetric, distance: number, dimensions: number): number {
+function scoreOf(metric: VectorMetric, distance: number, dimensions: number): number {
   switch (metric) {
     case "cosine":
       return 1 - distance;

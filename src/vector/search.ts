@@ -67,7 +67,7 @@ const scanShareMax = 0.02;
 const hopShareMax = 0.2;
 
 /** About 0.95 of the truly nearest among 100,000 words that are searched for others. */
-export function efDefault(k: number, count: number): number {
+function efDefault(k: number, count: number): number {
   const forSize = 32 + 16 * Math.max(0, Math.log2(count / 1_000));
   return Math.min(VECTOR_RESULTS_MAX, Math.ceil(Math.max(2 * k, forSize)));
 }

@@ -20,12 +20,27 @@ export class Random {
     return Math.floor(this.fraction() * below);
   }
 
+  /** A whole number from `low` to `high`, both included. */
+  whole(low: number, high: number): number {
+    return low + this.integer(high - low + 1);
+  }
+
   chance(of: number): boolean {
     return this.fraction() < of;
   }
 
   pick<T>(items: readonly T[]): T {
     return items[this.integer(items.length)] as T;
+  }
+
+  /** `count` different ones, in a new order. */
+  some<T>(items: readonly T[], count: number): T[] {
+    const left = [...items];
+    const taken: T[] = [];
+    while (taken.length < count && left.length > 0) {
+      taken.push(...left.splice(this.integer(left.length), 1));
+    }
+    return taken;
   }
 
   bytes(length: number): Uint8Array {

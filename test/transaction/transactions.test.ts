@@ -321,7 +321,7 @@ for (const kind of places) {
               const inside = tx.keyspace(kv);
               await inside.entries(options).toArray();
               await change();
-              inside.put("result", Math.random());
+              inside.put("result", 1);
             },
             { isolation: "serializable", retries: 0 },
           );
@@ -455,7 +455,7 @@ for (const kind of places) {
             runs++;
             await db.transaction(
               async (tx) => {
-                await kv.put("n", Math.random());
+                await kv.put("n", runs);
                 tx.keyspace(kv).put("n", 1);
               },
               { retries: 0 },

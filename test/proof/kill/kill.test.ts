@@ -1,9 +1,9 @@
 /** Real processes that die. `npm run proof -- kill --seconds 600` does it for longer. */
 import { expect, test } from "vitest";
+import { seed as first } from "../../seed.ts";
 import { type KillOptions, run } from "../parts/kill.ts";
 
 const timeout = 600_000;
-const first = Date.now() % 2 ** 31;
 
 function options(seed: number, count: number): KillOptions {
   return { seed, count, clock: () => performance.now() / 1000 };

@@ -18,13 +18,13 @@ import {
   type QueryPlan,
   t,
 } from "../../../src/index.ts";
+import { seed } from "../../seed.ts";
+import { Random } from "../../storage/random.ts";
 import { queryOf, type RandomQuery } from "./generate.ts";
-import { Random } from "./random.ts";
 import { type RandomTable, tableOf } from "./schema.ts";
 import { Sqlite, sqlOfQuery } from "./sqlite.ts";
 
 const queries = Number(process.env.QUERIES ?? 2_000);
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const queriesPerSchema = 50;
 /** How often each way was taken, so that none is left out unnoticed. */
 const ways = new Map<string, number>();

@@ -1,6 +1,6 @@
 /** Random queries, as plain data that both sides can be made of. */
 import type { Expression, QueryPlan } from "../../../src/index.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../storage/random.ts";
 import {
   type Family,
   familyOf,
@@ -72,7 +72,7 @@ class Writer {
     const random = this.#random;
     const family = familyOf(near.type);
     const same = this.of(family);
-    const roll = random.next();
+    const roll = random.fraction();
     if (roll < 0.5 || depth <= 0) return this.literal(this.#near(near.type));
     if (roll < 0.75 || family !== "number") return this.column(random.pick(same).name);
     return this.number(depth - 1);
@@ -88,7 +88,7 @@ class Writer {
     const random = this.#random;
     const numbers = this.of("number");
     if (numbers.length === 0 || depth <= 0) return this.literal("integer");
-    const roll = random.next();
+    const roll = random.fraction();
     if (roll < 0.4) return this.column(random.pick(numbers).name);
     if (roll < 0.5) return { op: "negate", of: this.number(depth - 1) };
     if (roll < 0.6) {
@@ -108,7 +108,7 @@ class Writer {
 
   predicate(depth: number): Expression {
     const random = this.#random;
-    const roll = random.next();
+    const roll = random.fraction();
     if (depth > 0 && roll < 0.3) {
       const of = Array.from({ length: random.whole(1, 3) }, () => this.predicate(depth - 1));
       return { op: random.pick(["and", "and", "or"] as const), of };
@@ -145,7 +145,7 @@ class Writer {
 
   aggregate(): Expression {
     const random = this.#random;
-    const roll = random.next();
+    const roll = random.fraction();
     if (roll < 0.25) return { op: "aggregate", function: "count" };
     const isDistinct = random.chance(0.2);
     const any = random.pick(this.#named);

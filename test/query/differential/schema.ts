@@ -1,5 +1,5 @@
 /** Random tables: columns, keys, indexes and rows that both databases can hold. */
-import type { Random } from "./random.ts";
+import type { Random } from "../../storage/random.ts";
 
 export type Type =
   | "integer"

@@ -1,15 +1,11 @@
 /** Vectors for tests, drawn from a seed, and distances computed in plain f64. */
 import type { VectorMetric } from "../../../bindings/vector.ts";
+import { Random } from "../../storage/random.ts";
 
-/** Uniform numbers from 0 to 1: mulberry32. */
+/** Uniform numbers from 0 to 1. */
 export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let word = Math.imul(state ^ (state >>> 15), state | 1);
-    word ^= word + Math.imul(word ^ (word >>> 7), word | 61);
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = new Random(seed);
+  return () => random.fraction();
 }
 
 export function normalOf(random: () => number): number {
