@@ -41,6 +41,11 @@ export interface CommitOptions {
 export interface Turn {
   readonly time: number;
   readonly seq: number;
+  /**
+   * May be set by what decides: it is called when the commit is in the trees, before the next one
+   * decides, and never when it has failed. It must not throw.
+   */
+  applied?: (() => void) | undefined;
 }
 
 export type Decide<R> = (effects: EffectBuffer, turn: Turn) => Steps<R>;
@@ -363,13 +368,14 @@ export class Pipeline {
       const time = Math.max(this.time, clock());
       let effects: Uint8Array;
       let result: unknown;
+      const turn: Turn = { time, seq, applied: undefined };
       const epoch = applier.begin();
       isOpen = true;
       if (commit.decide === undefined) {
         effects = group.effects.bytes.subarray(commit.start, commit.end);
       } else {
         this.#decided.reset();
-        result = yield* commit.decide(this.#decided, { time, seq });
+        result = yield* commit.decide(this.#decided, turn);
         effects = this.#decided.bytes;
       }
       let removed = 0;
@@ -381,6 +387,7 @@ export class Pipeline {
         this.epoch = epoch;
         this.time = time;
         commit.receipt = { seq: BigInt(seq), durable: false, time };
+        turn.applied?.();
       } else applier.rollback();
       isOpen = false;
       commit.outcome = { receipt: commit.receipt, result, removed };

@@ -14,8 +14,8 @@ import type { Blob } from "./pager.ts";
 
 /** One thing that is not as it should be. */
 export interface Finding {
-  readonly what: "blob" | "page" | "tree" | "live-count" | "image";
-  /** The file of the blob, or the id of the tree. */
+  readonly what: "blob" | "page" | "tree" | "live-count" | "image" | "index";
+  /** The file of the blob, the id of the tree, or the table and its index. */
   readonly where: string;
   readonly slot?: number;
   readonly reason: string;

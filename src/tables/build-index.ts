@@ -92,7 +92,7 @@ async function fill(
   for (;;) {
     throwIfAborted(signal);
     const step = await context.commit(function* (effects, turn): Steps<FillStep> {
-      tables.adopt(turn.seq);
+      tables.adopt();
       const state = core.require();
       return yield* fillSome(tables, state, state.index(name), { effects, from });
     }, undefined);

@@ -3,9 +3,9 @@
  *
  * Their records lie in one ordered tree ("internal: tables") under text keys `project/P`,
  * `scope/P/S` and `table/P/S/T`; a change of them is puts in there, plus the creation and dropping
- * of trees, in one commit. What writers go by changes at that commit's turn: a state that is
- * pending with its seq is adopted by the first commit with a higher seq, and given up by one with
- * the same, because then the commit that had it has failed.
+ * of trees, in one commit. What writers go by changes at that commit's turn: what it has changed is
+ * pending, and is adopted by the first commit behind it, once it is in the trees. A commit that has
+ * failed while it was applied never is, whoever comes next.
  */
 import {
   type Decode,
@@ -111,8 +111,9 @@ export interface CatalogueChange {
 }
 
 interface Pending {
-  readonly seq: number;
-  readonly apply: () => void;
+  /** The commit is in the trees. */
+  isApplied: boolean;
+  readonly adopt: () => void;
 }
 
 export class Tables {
@@ -213,11 +214,11 @@ export class Tables {
   // ---- changing
 
   /** Adopts what earlier commits have changed; called first thing in every commit's turn. */
-  adopt(seq: number): void {
+  adopt(): void {
     const pending = this.#pending;
-    if (pending === undefined) return;
+    if (pending?.isApplied !== true) return;
     this.#pending = undefined;
-    if (pending.seq < seq) pending.apply();
+    pending.adopt();
   }
 
   /** Runs one change of the catalogue after those before it, in a commit of its own. */
@@ -227,14 +228,13 @@ export class Tables {
       await runAsync(this.#loadSteps());
       try {
         const result = await this.context.commit(function* (effects, turn): Steps<R> {
-          tables.adopt(turn.seq);
+          tables.adopt();
           return yield* tables.#decide(effects, turn, decide);
         }, options);
-        this.adopt(Number.POSITIVE_INFINITY);
+        this.adopt();
         return result;
-      } catch (error) {
+      } finally {
         this.#pending = undefined;
-        throw error;
       }
     });
   }
@@ -277,12 +277,16 @@ export class Tables {
       },
       afterwards: (run) => after.push(run),
     });
-    this.#pending = {
-      seq: turn.seq,
-      apply: () => {
+    const pending: Pending = {
+      isApplied: false,
+      adopt: () => {
         for (const one of after) one();
         this.#indexReferrers();
       },
+    };
+    this.#pending = pending;
+    turn.applied = () => {
+      pending.isApplied = true;
     };
     return result;
   }

@@ -474,7 +474,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     const tables = this.#tables;
     const core = this.#core;
     return function* (effects, turn): Steps<Outcome> {
-      tables.adopt(turn.seq);
+      tables.adopt();
       requireSame(core, statement.state);
       return yield* statement.run(new CommitWriter(tables.context.engine, effects));
     };

@@ -279,8 +279,9 @@ export function* enterTable(tables: Tables, core: TableCore, attempt: Attempt): 
   const version = yield* attempt.read(tree, key, decodeVersion, true);
   if (version === core.state.stored.version) return;
   // A commit that came before this one in the same turn has changed it.
-  tables.adopt(Number.POSITIVE_INFINITY);
+  tables.adopt();
   if (version === core.require().stored.version) return;
+  attempt.isOutdated = true;
   throw new CairnError(
     "conflict",
     `Cannot use the table "${core.state.path.name}" in this transaction: it was changed ` +

@@ -69,6 +69,8 @@ export class TransactionRunner {
       throwIfAborted(options.signal);
       await this.#commit(attempt, options);
       return result;
+    } catch (error) {
+      throw attempt.isOutdated && isCairnError(error, "conflict") ? new Conflicted(error) : error;
     } finally {
       attempt.end();
       snapshot.release();

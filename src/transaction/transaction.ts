@@ -46,6 +46,8 @@ export class Attempt {
   /** What must still be so when it commits; undefined where nobody can come between. */
   readonly #reads: ReadSet | undefined;
   readonly #isSerializable: boolean;
+  /** It needs something that was changed since it began: its conflict is worth another attempt. */
+  isOutdated = false;
   #isOpen = true;
 
   constructor(engine: Engine, expiry: ExpiryTree, at: At, time: number, isolation: Isolation) {
@@ -151,6 +153,12 @@ export class Attempt {
   *#nextRows(source: RowSource, limit: number): Steps<RowBatch | undefined> {
     this.requireOpen();
     return yield* source.next(limit);
+  }
+
+  /** Refuses with `conflict`, at a commit's turn, when something that was read has changed. */
+  *requireCurrent(time: number): Steps<void> {
+    if (this.#at === "newest" || this.#reads === undefined) return;
+    if (!(yield* this.#reads.isCurrent(this.#engine, this.#at, time))) throw conflict();
   }
 
   /** Decides the commit at its turn: the effects, or `conflict`. */
