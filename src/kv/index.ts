@@ -1,3 +1,4 @@
+export { type RecordAssertion, RecordAssertions } from "./assertions.ts";
 export { Batch, commitBatch, commitBatchSync, requireSame } from "./batch.ts";
 export { Keyspaces } from "./catalogue.ts";
 export type { ValueCodec } from "./codec.ts";
@@ -25,6 +26,7 @@ export {
   receiptOfNothing,
   type WriteOptions,
 } from "./keyspace-core.ts";
+export { type KeyspaceMutation, KeyspaceMutations } from "./mutations.ts";
 export type { NumberOption } from "./number-codec.ts";
 export type { NumberChange, NumberOptions, NumberPolicies, NumberResult } from "./numbers.ts";
 export { checkOneOf, checkOptions, checkWhole, describeValue, invalid } from "./options.ts";

@@ -55,6 +55,8 @@ export function checkWriteOptions(
 export const expiresAtOf: DecodeRecord<number> = (_memory, _at, _length, record) =>
   record.expiresAt;
 export const isThere: DecodeRecord<true> = () => true;
+/** The commit that changed the record last. */
+export const seqOf: DecodeRecord<bigint> = (_memory, _at, _length, { seq }) => BigInt(seq);
 
 /** What a keyspace, its iterators and transactions over it work with. */
 export class KeyspaceCore<K extends Key, V> {

@@ -1,6 +1,7 @@
 import { type Decide, type Receipt, runAsync, runSync, type Snapshot } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { Key } from "../transaction/index.ts";
+import { RecordAssertions } from "./assertions.ts";
 import { decideDelete, decideDeleteRange, decidePersist } from "./changes.ts";
 import { type CountOptions, countSteps } from "./count.ts";
 import type { KeyspaceKind } from "./descriptor.ts";
@@ -15,8 +16,10 @@ import {
   type KeyspaceCore,
   type PutOptions,
   receiptOfNothing,
+  seqOf,
   type WriteOptions,
 } from "./keyspace-core.ts";
+import { KeyspaceMutations } from "./mutations.ts";
 import {
   decideNumber,
   type NumberChange,
@@ -74,6 +77,18 @@ export class Keyspace<K extends Key = Key, V = unknown> {
 
   get kind(): KeyspaceKind {
     return this.#core.tree.kind;
+  }
+
+  // ---- for envelopes
+
+  /** Makes mutations for `db.commit`, by the names of the methods here that do the same. */
+  get mutations(): KeyspaceMutations<K, V> {
+    return new KeyspaceMutations(this);
+  }
+
+  /** Makes assertions about the record under a key, for `db.commit`. */
+  record(key: K): RecordAssertions<V> {
+    return new RecordAssertions(this, key);
   }
 
   // ---- reading one record
@@ -171,6 +186,21 @@ export class Keyspace<K extends Key = Key, V = unknown> {
     const { at, now } = this.#state(options);
     const found = core.context.engine.readSync(core.tree.id, key, at, now, expiresAtOf);
     return found === 0 ? null : found;
+  }
+
+  /** The seq of the commit that changed the record last: its version, 0n when there is none. */
+  async version(key: K, options?: ReadOptions): Promise<bigint> {
+    const core = this.#core;
+    checkKey(core.tree, key);
+    const { at, now } = this.#state(options);
+    return (await core.context.engine.read(core.tree.id, key, at, now, seqOf)) ?? 0n;
+  }
+
+  versionSync(key: K, options?: ReadOptions): bigint {
+    const core = this.#core;
+    checkKey(core.tree, key);
+    const { at, now } = this.#state(options);
+    return core.context.engine.readSync(core.tree.id, key, at, now, seqOf) ?? 0n;
   }
 
   /** Milliseconds that the record has left: null for ever, undefined when there is no record. */
