@@ -41,6 +41,9 @@ const ofCode: { readonly [code in ErrorCode]?: number } = {
   lock_held: exitCode.locked,
   lock_invalid: exitCode.locked,
   not_a_database: exitCode.notFound,
+  project_not_found: exitCode.notFound,
+  scope_not_found: exitCode.notFound,
+  table_not_found: exitCode.notFound,
   target_exists: exitCode.exists,
 };
 

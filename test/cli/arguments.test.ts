@@ -77,7 +77,9 @@ test("the version is the package's", async () => {
 });
 
 const names = [
-  ..."init info get put delete scan keyspaces stats checkpoint compact".split(" "),
+  ..."init info get put delete scan keyspaces tables rows vectors stats checkpoint compact".split(
+    " ",
+  ),
   ..."backup restore verify lock".split(" "),
 ];
 

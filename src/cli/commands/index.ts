@@ -10,8 +10,11 @@ import { keyspaces } from "./keyspaces.ts";
 import { lock } from "./lock.ts";
 import { put } from "./put.ts";
 import { restore } from "./restore.ts";
+import { rows } from "./rows.ts";
 import { scan } from "./scan.ts";
 import { stats } from "./stats.ts";
+import { tables } from "./tables.ts";
+import { vectors } from "./vectors.ts";
 import { verify } from "./verify.ts";
 
 /** In the order of the help. */
@@ -23,6 +26,9 @@ export const commands: readonly Command[] = [
   deleteKey,
   scan,
   keyspaces,
+  tables,
+  rows,
+  vectors,
   stats,
   checkpoint,
   compact,

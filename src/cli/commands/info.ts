@@ -5,6 +5,7 @@ import { exitCode } from "../exit-code.ts";
 import { byteCount, count, counted, duration, moment } from "../format.ts";
 import { identityOf } from "../identity.ts";
 import { columns } from "../output.ts";
+import { listTables } from "../table.ts";
 import { dbArg } from "./arguments.ts";
 
 export const info: Command = {
@@ -17,8 +18,11 @@ export const info: Command = {
       const { recovery } = db;
       const { seq, checkpointSeq, storage } = db.stats();
       const keyspaces = db.keyspaces().length;
+      const tables = (await listTables(db)).length;
+      const vectors = db.vectorIndexes().length;
       const { usedBytes } = storage;
-      const json = { ...identity, seq, checkpointSeq, keyspaces, usedBytes, recovery };
+      const counts = { keyspaces, tables, vectors };
+      const json = { ...identity, seq, checkpointSeq, ...counts, usedBytes, recovery };
       await context.output.result(json, () =>
         columns([
           ["path", identity.path],
@@ -26,7 +30,7 @@ export const info: Command = {
           ["created", moment(identity.createdAt)],
           ["format", String(identity.formatVersion)],
           ["seq", `${count(seq)}, checkpointed up to ${count(checkpointSeq)}`],
-          ["keyspaces", count(keyspaces)],
+          ["holds", describeCounts(counts)],
           ["on disk", byteCount(usedBytes)],
           ["opening", describe(recovery)],
         ]),
@@ -34,6 +38,16 @@ export const info: Command = {
       return exitCode.ok;
     }),
 };
+
+function describeCounts(counts: { keyspaces: number; tables: number; vectors: number }): string {
+  const { keyspaces, tables, vectors } = counts;
+  const parts = [
+    counted(keyspaces, "keyspace"),
+    counted(tables, "table"),
+    counted(vectors, "vector index", "vector indexes"),
+  ];
+  return parts.join(", ");
+}
 
 function describe(report: RecoveryReport): string {
   const { outcome, commitsReplayed, bytesReplayed, droppedBytes, rootDamaged } = report;
