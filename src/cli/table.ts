@@ -1,5 +1,5 @@
 /** Tables as the command line sees them: where one is, and what its cells look like in JSON. */
-import type { Database, Table, TableDescription } from "../index.ts";
+import type { Database, Table, TableDescription, TableInfo } from "../index.ts";
 import { usageInvalid } from "./cli-error.ts";
 import { text } from "./command.ts";
 import { bytesToHex, hexToBytes } from "./forms.ts";
