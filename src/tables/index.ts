@@ -1,4 +1,10 @@
 export type { TableAlteration } from "./alter.ts";
+export {
+  Comparisons,
+  MatchingAssertions,
+  RowAssertions,
+  type TableAssertion,
+} from "./assertions.ts";
 export { Tables } from "./catalogue.ts";
 export {
   Column,
@@ -41,6 +47,7 @@ export {
   subtract,
   type Where,
 } from "./expression.ts";
+export { type TableMutation, TableMutations } from "./mutations.ts";
 export {
   type CreateOptions,
   Project,

@@ -1,5 +1,6 @@
 import {
   type Decode,
+  type DecodeRecord,
   type LongOptions,
   runAsync,
   runSync,
@@ -20,12 +21,14 @@ import {
 import { RowReader } from "../kv/row-reader.ts";
 import { type Attempt, type Key, TreeRows } from "../transaction/index.ts";
 import { alterTable, type TableAlteration } from "./alter.ts";
+import { MatchingAssertions, RowAssertions } from "./assertions.ts";
 import { createIndex, dropIndex } from "./build-index.ts";
 import { TableCalls } from "./calls.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
 import type { IndexDefinition } from "./define.ts";
 import { describeState, type TableDescription } from "./describe.ts";
 import type { Where } from "./expression.ts";
+import { TableMutations } from "./mutations.ts";
 import { checkedValue, encodeKey, prepareKey } from "./prepare.ts";
 import { CommitWriter } from "./space.ts";
 import { type StandardSchema, validateRows, validateRowsSync } from "./standard-schema.ts";
@@ -103,6 +106,7 @@ const longOptions: ReadonlySet<string> = new Set(["signal", "onProgress"]);
 const readOptions: ReadonlySet<string> = new Set(["snapshot"]);
 const scanOptions: ReadonlySet<string> = new Set(["snapshot", "reverse", "limit", "signal"]);
 const isThere: Decode<true> = () => true;
+const seqOf: DecodeRecord<bigint> = (_memory, _at, _length, { seq }) => BigInt(seq);
 
 /**
  * Rows by primary key. Every method may answer `closed`, `table_dropped` and what its values
@@ -146,6 +150,23 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   /** Its columns, keys, indexes and constraints, as data. */
   describe(): TableDescription {
     return describeState(this.#tables, this.#core.require());
+  }
+
+  // ---- for envelopes
+
+  /** Makes mutations for `db.commit`, by the names of the statements here that do the same. */
+  get mutations(): TableMutations<Select, Insert> {
+    return new TableMutations(this);
+  }
+
+  /** Makes assertions about the row with this primary key, for `db.commit`. */
+  row(key: PrimaryKey): RowAssertions<Select> {
+    return new RowAssertions(this, key);
+  }
+
+  /** Makes assertions about all rows for which `where` is true, for `db.commit`. */
+  matching(where?: Where): MatchingAssertions<Select> {
+    return new MatchingAssertions(this, where);
   }
 
   // ---- reading
@@ -204,6 +225,20 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     const { rows } = this.#core.require();
     const { engine } = this.#tables.context;
     return engine.readSync(rows.id, this.#keyOf(key), stateOf(options), 0, isThere) === true;
+  }
+
+  /** The seq of the commit that changed the row last: its version, 0n where there is none. */
+  async version(key: PrimaryKey, options?: TableReadOptions): Promise<bigint> {
+    const state = this.#core.require();
+    const { engine } = this.#tables.context;
+    const encoded = encodeKey(state, key);
+    return (await engine.read(state.rows.id, encoded, stateOf(options), 0, seqOf)) ?? 0n;
+  }
+
+  versionSync(key: PrimaryKey, options?: TableReadOptions): bigint {
+    const { rows } = this.#core.require();
+    const { engine } = this.#tables.context;
+    return engine.readSync(rows.id, this.#keyOf(key), stateOf(options), 0, seqOf) ?? 0n;
   }
 
   /** How many rows there are; it takes no longer for more. */

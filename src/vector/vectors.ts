@@ -23,6 +23,7 @@ import type {
 } from "./calls.ts";
 import type { Id } from "./id.ts";
 import type { IndexCore } from "./index-core.ts";
+import { VectorMutations } from "./mutations.ts";
 import { recordOf, resultsOf, type SearchResult, type VectorRecord } from "./result.ts";
 import type { Trace } from "./search.ts";
 import { TransactionVectors } from "./transaction.ts";
@@ -31,6 +32,14 @@ import type { VectorInput } from "./vector.ts";
 const readOptionNames: ReadonlySet<string> = new Set(["snapshot"]);
 const statsOptionNames: ReadonlySet<string> = new Set(["sample", "signal"]);
 const longOptionNames: ReadonlySet<string> = new Set(["signal", "onProgress"]);
+
+let coreOfVectors: (index: Vectors<unknown, Id>) => IndexCore;
+
+/** The inner side of a vector index, for envelopes. */
+export function vectorsInside(index: unknown): IndexCore {
+  if (index instanceof Vectors) return coreOfVectors(index);
+  throw invalid("use this vector index", "it", `a ${typeof index}`, "what db.vectors() answers");
+}
 
 /**
  * An index of vectors: ids, vectors of one length, and metadata. A vector is found from the moment
@@ -43,6 +52,10 @@ export class Vectors<Meta = unknown, I extends Id = string>
   implements Joinable<TransactionVectors<Meta, I>>
 {
   readonly #core: IndexCore;
+
+  static {
+    coreOfVectors = (index) => index.#core;
+  }
 
   /** Not for applications: `db.vectors` makes it. */
   constructor(core: IndexCore) {
@@ -57,6 +70,11 @@ export class Vectors<Meta = unknown, I extends Id = string>
   }
   get metric(): VectorMetric {
     return this.#core.descriptor.metric;
+  }
+
+  /** Makes mutations for `db.commit`, by the names of the methods here that do the same. */
+  get mutations(): VectorMutations<Meta, I> {
+    return new VectorMutations(this);
   }
 
   // ---- writing
