@@ -47,7 +47,7 @@ export async function listTables(db: Database): Promise<ListedTable[]> {
   return all;
 }
 
-/** Whole numbers beyond those of JSON as decimal digits, times as ISO 8601, bytes in hexadecimal. */
+/** Whole numbers of 64 bits and more as digits, times as ISO 8601, bytes in hexadecimal. */
 export function rowJson(row: PlainObject): PlainObject {
   return Object.fromEntries(Object.entries(row).map(([name, cell]) => [name, cellJson(cell)]));
 }
