@@ -261,6 +261,10 @@ export function unpinEpoch(at: f64): void {
 export function oldestPin(): f64 {
   return <f64>epochs.oldestPin();
 }
+/** The epoch is that of the last checkpoint: from now on it may be pinned at any time. */
+export function rootEpoch(at: f64): void {
+  trees.rootEpoch(<u64>at);
+}
 /** Reclaims up to `pages` pages of detached subtrees: how many items are left. */
 export function reclaim(pages: u32): i32 {
   return reclaiming.reclaim(pages);

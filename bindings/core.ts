@@ -54,6 +54,7 @@ export interface CoreExports {
   pinEpoch(at: number): number;
   unpinEpoch(at: number): void;
   oldestPin(): number;
+  rootEpoch(at: number): void;
   reclaim(pages: number): number;
   reclaimQueue(): number;
   copyReclaimQueue(): number;

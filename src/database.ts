@@ -21,6 +21,7 @@ import {
   checkWriteOptions,
   commitBatch,
   commitBatchSync,
+  describeValue,
   invalid,
   type KeyOf,
   type KeyOption,
@@ -66,8 +67,12 @@ import {
 
 /** Which state a snapshot holds, and for how long. */
 export interface SnapshotOptions {
-  /** A seq that somebody holds a snapshot of; the newest by default. */
-  readonly at?: bigint;
+  /**
+   * The state after this commit, if it can still be read: that of the last checkpoint
+   * (`"checkpoint"`), of a snapshot that somebody holds, or what the option `retain` of `open`
+   * keeps. The newest by default.
+   */
+  readonly at?: bigint | "checkpoint";
   /** Milliseconds it lasts after its last use; 60,000 by default. */
   readonly leaseMs?: number;
 }
@@ -382,12 +387,14 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   // ---- states
 
   /**
-   * The newest state, or one that is held already, until it is released: pass it to reads. It is
-   * leased, and `snapshot_expired` after `leaseMs` without use, or earlier when memory is short.
+   * The newest state, or an older one that can still be read, until it is released: pass it to
+   * reads. Expiry is judged at the time of this call. It is leased, and `snapshot_expired` after
+   * `leaseMs` without use, or earlier when memory is short.
    * @throws CairnError `seq_garbage_collected`, `memory_limit`.
    */
   snapshot(options: SnapshotOptions = {}): Snapshot {
     checkOptions("take a snapshot", options, snapshotOptionNames);
+    checkAt(options.at);
     checkWhole("take a snapshot", "leaseMs", options.leaseMs, 1);
     const leaseMs = options.leaseMs ?? this.#setup.leaseMs;
     return this.#engine.snapshot({
@@ -463,4 +470,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     if (!this.#engine.isClosed) return;
     throw new CairnError("closed", "Cannot use the database: it has been closed. Open it again.");
   }
+}
+
+function checkAt(at: unknown): void {
+  if (at === undefined || at === "checkpoint" || typeof at === "bigint") return;
+  const expected = 'a seq (a bigint) or "checkpoint"';
+  throw invalid("take a snapshot", "the option at", describeValue(at), expected);
 }

@@ -13,6 +13,7 @@ export type {
   Progress,
   Receipt,
   RecoveryReport,
+  Retain,
   Snapshot,
   VerifyReport,
 } from "./engine/index.ts";

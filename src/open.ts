@@ -1,7 +1,13 @@
 /** Opening a database: what the caller says, made into a storage, an engine and a handle. */
 import { loadCore } from "../bindings/load.ts";
 import { Database } from "./database.ts";
-import { type Durability, type EngineOptions, openEngine } from "./engine/index.ts";
+import {
+  type Durability,
+  type EngineOptions,
+  openEngine,
+  type Retain,
+  retainedMax,
+} from "./engine/index.ts";
 import { CairnError } from "./errors.ts";
 import { type ApplicationTarget, applicationFolder } from "./kv/application-folder.ts";
 import {
@@ -38,6 +44,13 @@ export interface OpenOptions<D extends BuiltInValue = "json"> {
   readonly clock?: () => number;
   /** Milliseconds that a snapshot lasts after its last use; 60,000 by default. */
   readonly leaseMs?: number;
+  /**
+   * States before the newest that `db.snapshot({ at: seq })` can still have: the last so many
+   * commits, or what was the newest within the last so many milliseconds, or with both what both
+   * allow; 32,768 at most, and fewer when memory is short. None by default: each keeps the pages
+   * that later commits have replaced. They end when the database is closed.
+   */
+  readonly retain?: Retain;
   /** A checkpoint is written when the log has grown by so many bytes; 67,108,864 by default. */
   readonly checkpointLogBytes?: number;
   /** A checkpoint is written after so many milliseconds without commits; 30,000, 0 for never. */
@@ -59,11 +72,13 @@ const optionNames: ReadonlySet<string> = new Set([
   "value",
   "clock",
   "leaseMs",
+  "retain",
   "checkpointLogBytes",
   "checkpointIdleMs",
   "signal",
 ]);
 const targetNames: ReadonlySet<string> = new Set(["application", "database", "dataRoot"]);
+const retainNames: ReadonlySet<string> = new Set(["commits", "ms"]);
 const action = "open a database";
 
 /**
@@ -105,11 +120,25 @@ function checkOpenOptions(options: OpenOptions<BuiltInValue>): void {
   checkOneOf(action, "value", options.value, ["json", "utf8", "bytes"]);
   checkWhole(action, "memoryBudget", options.memoryBudget, memoryBudgetLeast);
   checkWhole(action, "leaseMs", options.leaseMs, 1);
+  checkRetain(options.retain);
   checkWhole(action, "checkpointLogBytes", options.checkpointLogBytes, 1);
   checkWhole(action, "checkpointIdleMs", options.checkpointIdleMs, 0);
   if (options.clock !== undefined && typeof options.clock !== "function") {
     throw invalid(action, "the option clock", describeValue(options.clock), "a function");
   }
+}
+
+function checkRetain(retain: Retain | undefined): void {
+  if (retain === undefined) return;
+  checkOptions(action, retain, retainNames);
+  checkWhole(action, "retain.commits", retain.commits, 1);
+  checkWhole(action, "retain.ms", retain.ms, 1);
+  const { commits = 1, ms } = retain;
+  if (retain.commits === undefined && ms === undefined) {
+    throw invalid(action, "the option retain", "empty", "{ commits }, { ms } or both");
+  }
+  if (commits <= retainedMax) return;
+  throw invalid(action, "the option retain.commits", String(commits), `${retainedMax} at most`);
 }
 
 function checkDurability(durability: unknown): void {

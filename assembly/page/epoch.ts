@@ -185,7 +185,10 @@ export function rollbackEpoch(): void {
   }
 }
 
-/** Keeps every page that is reachable at `at`, which must be the newest epoch or pinned already. */
+/**
+ * Keeps every page that is reachable at `at`, which must be the newest epoch, pinned already, or that
+ * of the last checkpoint: what of it is gone from memory is in blobs that a root names.
+ */
 export function pinEpoch(at: u64): i32 {
   let index = newestPinBelow(at + 1);
   if (index >= 0 && load<u64>(pins + <usize>index * 24) == at) {

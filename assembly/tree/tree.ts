@@ -14,7 +14,8 @@
  *     48  u64  touchedAt  epoch that last changed it
  *
  * A version is 40 bytes: u32 next, u32 unused, then epoch, root, count, overflow as above. Version
- * v is needed while an epoch e with v.epoch <= e < (the next newer version's epoch) is pinned.
+ * v is needed while an epoch e with v.epoch <= e < (the next newer version's epoch) is pinned, or is
+ * that of the last checkpoint: its pages stand in sealed blobs, so it costs nothing but the roots.
  */
 import { OUT_OF_MEMORY, TABLE_FULL, TREE_UNKNOWN } from "../errors";
 import { PAGE_BYTES, reserveTable } from "../memory";
@@ -36,6 +37,8 @@ let freeTree: usize = 0;
 let index: usize = 0;
 let freeVersion: usize = 0;
 let touched: usize = 0;
+/** The epoch of the last checkpoint; no epoch before anybody has said so. */
+let rooted: u64 = u64.MAX_VALUE;
 
 export function initializeTrees(): i32 {
   trees = reserveTable((<usize>TREES_MAX) << 6);
@@ -190,7 +193,15 @@ export function commitTrees(): void {
   }
 }
 
-/** Drops older versions that no pin can see: both lists are sorted, newest first. */
+/**
+ * The trees as of `at` are in sealed blobs that a root names: their roots are remembered from now
+ * on, so that the epoch can be pinned though it was not, and its pages are read from there.
+ */
+export function rootEpoch(at: u64): void {
+  rooted = at;
+}
+
+/** Drops older versions that nobody can see: versions and pins are sorted, newest first. */
 function prune(tree: usize): void {
   let link = tree + 40;
   let newer = load<u64>(tree, 8);
@@ -200,7 +211,7 @@ function prune(tree: usize): void {
     const since = load<u64>(version, 8);
     const older: usize = load<u32>(version);
     while (pin >= 0 && pinAt(pin) >= newer) pin--;
-    if (pin >= 0 && pinAt(pin) >= since) {
+    if ((pin >= 0 && pinAt(pin) >= since) || (rooted >= since && rooted < newer)) {
       link = version;
     } else {
       store<u32>(link, older);

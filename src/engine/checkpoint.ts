@@ -144,11 +144,12 @@ export class Checkpointer {
 
   /** Steps 2 to 5. When it fails, nothing may be written to this storage any more. */
   *write(frozen: Frozen, isSync: boolean, sliceDone: SliceDone): Steps<void> {
-    const { pager } = this.#setup;
+    const { pager, trees } = this.#setup;
     try {
       yield* this.#writeBlobs(frozen, isSync, sliceDone);
       const reference = yield* this.#writeCatalogue(frozen, isSync);
       yield* this.#writeRoot(frozen, reference, isSync);
+      trees.root(frozen.epoch);
     } finally {
       pager.core.exports.unpinEpoch(frozen.epoch);
     }

@@ -12,6 +12,7 @@ import { Checkpointer } from "./checkpoint.ts";
 import { compact } from "./compaction.ts";
 import type { Decode, DecodeRecord } from "./decode.ts";
 import type { FoldResult, Program } from "./fold.ts";
+import { History } from "./history.ts";
 import { type ImageKeeper, Images } from "./images.ts";
 import type { EffectBuffer } from "./log/effect-buffer.ts";
 import { LogWriter } from "./log/writer.ts";
@@ -108,7 +109,10 @@ export class Engine {
     this.#options = options;
     this.#published = recovered.state;
     this.#reader = new Reader(this.pager, this.forest);
-    this.snapshots = new Snapshots(this.core, clock);
+    const { retain } = options;
+    const history = retain === undefined ? undefined : new History(this.core, retain);
+    history?.add(recovered.state);
+    this.snapshots = new Snapshots(this.core, clock, history);
     this.log = this.#openLog(recovered, random);
     const { newest, older } = recovered.roots;
     this.images = new Images({
@@ -138,6 +142,7 @@ export class Engine {
       finality: finalityOf(options.durability),
       recovered: recovered.state,
       keyBytesMax: keyBytesMax + internalKeyBytes,
+      ...(history === undefined ? {} : { applied: (state) => history.add(state) }),
       publish: (state) => this.#publish(state),
       appended: (isDurable) => this.maintenance.appended(isDurable),
       poisoned: () => this.maintenance.stop(),
@@ -146,6 +151,7 @@ export class Engine {
     this.pager.onPressure = () => this.snapshots.lapseOldest();
     this.pager.onWriteFailed = (error) => this.pipeline.poison(error);
     this.snapshots.onRelease = () => this.forest.forgetDropped();
+    if (history !== undefined) history.onRelease = this.snapshots.onRelease;
   }
 
   #openLog(recovered: Recovered, random: (bytes: Uint8Array) => void): LogWriter {
@@ -403,23 +409,39 @@ export class Engine {
     return at === "newest" ? 0 : this.snapshots.use(at);
   }
 
-  /** Leases a state: the newest, or one at a seq that somebody holds. */
-  snapshot(options: { at?: bigint; leaseMs?: number } = {}): Snapshot {
+  /** Leases a state: the newest, that of the last checkpoint, or one at a seq that is kept. */
+  snapshot(options: { at?: bigint | "checkpoint"; leaseMs?: number } = {}): Snapshot {
     if (this.#isClosed) throw closed();
-    const { epoch, seq, time } = this.#published;
-    const leaseMs = options.leaseMs ?? leaseMsDefault;
-    if (options.at === undefined || options.at === BigInt(seq)) {
-      return this.snapshots.take(epoch, seq, leaseMs, time);
-    }
-    const wanted = Number(options.at);
-    const leased = this.snapshots.epochOf(wanted);
-    if (leased !== undefined) return this.snapshots.take(leased, wanted, leaseMs, time);
+    const { seq, time } = this.#published;
+    const { at = BigInt(seq), leaseMs = leaseMsDefault } = options;
+    const wanted = at === "checkpoint" ? this.checkpointer.newest.root.seq : Number(at);
+    const epoch = this.#epochAt(wanted);
+    if (epoch !== undefined) return this.snapshots.take(epoch, wanted, leaseMs, time);
     throw new CairnError(
       "seq_garbage_collected",
-      `Cannot read at seq ${options.at}: the newest is ${seq}, and nobody holds a snapshot of ` +
-        "that one. Take a snapshot while the state is the newest.",
-      { details: { found: options.at, newest: seq } },
+      `Cannot read at seq ${wanted}: the newest is ${seq}, the last checkpoint is at ` +
+        `${this.checkpointer.newest.root.seq}, and nobody holds a snapshot of that one. Take a ` +
+        "snapshot while the state is the newest, or open the database with the option retain.",
+      { details: { found: at, newest: seq } },
     );
+  }
+
+  /** The epoch of a seq that can still be read. */
+  #epochAt(seq: number): number | undefined {
+    const { published, snapshots } = this;
+    if (seq === published.seq) return published.epoch;
+    if (seq > published.seq) return undefined;
+    const kept = snapshots.epochOf(seq) ?? snapshots.history?.find(seq, this.clock());
+    if (kept !== undefined) return kept;
+    return seq === this.checkpointer.newest.root.seq ? this.forest.rooted : undefined;
+  }
+
+  /** The earliest commit that somebody may still read at, now or later. */
+  get oldestReadableSeq(): number {
+    const { history, oldestSeq } = this.snapshots;
+    const newest = this.#published.seq;
+    const kept = Math.min(oldestSeq ?? newest, history?.oldestSeq ?? newest);
+    return Math.min(kept, this.checkpointer.newest.root.seq);
   }
 
   // ---- upkeep

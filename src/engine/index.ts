@@ -3,6 +3,7 @@ export type { Decode, DecodeRecord } from "./decode.ts";
 export { type At, Engine } from "./engine.ts";
 export { nextTurn } from "./event-loop.ts";
 export type { Folded, FoldResult, FoldType, Program } from "./fold.ts";
+export { retainedMax } from "./history.ts";
 export type { CatalogueImage, ImageKeeper, ImageNote } from "./images.ts";
 export { EffectBuffer } from "./log/effect-buffer.ts";
 export type { Occasion } from "./maintenance.ts";
@@ -14,6 +15,7 @@ export type {
   LongOptions,
   Progress,
   RecoveryReport,
+  Retain,
   Timers,
 } from "./options.ts";
 export type { CommitOptions, Decide, Finality, Receipt, Turn } from "./pipeline.ts";

@@ -11,6 +11,15 @@ export interface Timers {
   after(ms: number, run: () => void): () => void;
 }
 
+/**
+ * States before the newest that stay readable: the last so many commits, or what was the newest
+ * within the last so many milliseconds; with both, what both allow. At most 32,768.
+ */
+export interface Retain {
+  readonly commits?: number;
+  readonly ms?: number;
+}
+
 export interface EngineOptions {
   readonly durability?: Durability;
   readonly readOnly?: boolean;
@@ -23,6 +32,8 @@ export interface EngineOptions {
   /** Fills the bytes with randomness. */
   readonly random?: (bytes: Uint8Array) => void;
   readonly timers?: Timers;
+  /** States that stay readable by their seq; none by default. */
+  readonly retain?: Retain;
   /** Commits are followed by a checkpoint when the log has grown by this; 64 MiB. */
   readonly checkpointLogBytes?: number;
   /** A checkpoint after so long without commits, if the log has over 1 MiB; 30 s, 0 for never. */

@@ -65,6 +65,8 @@ export interface PipelineSetup {
   readonly finality: Finality;
   readonly recovered: Published;
   readonly keyBytesMax: number;
+  /** A commit is in the trees, before it is published or the next one is begun. */
+  readonly applied?: (state: Published) => void;
   readonly publish: (state: Published) => void;
   /** A group was appended. */
   readonly appended: (isDurable: boolean) => void;
@@ -386,6 +388,7 @@ export class Pipeline {
         this.seq = seq;
         this.epoch = epoch;
         this.time = time;
+        this.#setup.applied?.({ epoch, seq, time });
         commit.receipt = { seq: BigInt(seq), durable: false, time };
         turn.applied?.();
       } else applier.rollback();

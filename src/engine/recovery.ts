@@ -167,6 +167,7 @@ function* recoverFrom(
   const applier = new Applier(pager, trees);
   if (catalogue !== undefined) yield* restore(storage, pager, trees, catalogue);
   const epoch = restoreEpoch(applier);
+  trees.root(epoch);
   const newest: RootedState = {
     root,
     blobs: blobsOf(catalogue),

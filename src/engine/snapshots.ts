@@ -5,6 +5,7 @@
 import type { Core } from "../../bindings/core.ts";
 import { status } from "../../bindings/status.ts";
 import { CairnError } from "../errors.ts";
+import type { History } from "./history.ts";
 
 /** A state of the database that does not change while it is held. */
 export interface Snapshot {
@@ -37,9 +38,13 @@ export class Snapshots {
   /** Called when a pin has gone: pages or blobs may be free now. */
   onRelease: () => void = () => undefined;
 
-  constructor(core: Core, clock: () => number) {
+  /** States that are kept without a lease. */
+  readonly history: History | undefined;
+
+  constructor(core: Core, clock: () => number, history?: History) {
     this.#core = core;
     this.#clock = clock;
+    this.history = history;
   }
 
   get count(): number {
@@ -99,16 +104,21 @@ export class Snapshots {
     return lease.epoch;
   }
 
-  /** Lets leases lapse that ran out. */
+  /** Lets leases lapse that ran out, and forgets states that are too old. */
   lapse(): void {
     const now = this.#clock();
+    this.history?.lapse(now);
     for (const [snapshot, lease] of this.#leases) {
       if (lease.until <= now) this.#end(snapshot, lease);
     }
   }
 
-  /** Lets the oldest lease lapse, whatever its time: memory is needed. False when there is none. */
+  /**
+   * Memory is needed: gives up the oldest state that is only kept, or else lets the oldest lease
+   * lapse, whatever its time. False when there is none.
+   */
   lapseOldest(): boolean {
+    if (this.history?.dropOldest()) return true;
     let oldest: [object, Lease] | undefined;
     for (const entry of this.#leases) {
       if (oldest === undefined || entry[1].epoch < oldest[1].epoch) oldest = entry;
@@ -119,6 +129,7 @@ export class Snapshots {
   }
 
   releaseAll(): void {
+    this.history?.clear();
     for (const [snapshot, lease] of this.#leases) this.#end(snapshot, lease);
   }
 

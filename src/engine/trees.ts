@@ -22,9 +22,17 @@ export class Trees {
   /** The ids of both. The core still knows these trees, because a snapshot may. */
   readonly #gone: Set<number> = new Set();
   next = 1;
+  /** The epoch of the last checkpoint, which can always be pinned. */
+  rooted = 0;
 
   constructor(core: Core) {
     this.#core = core;
+  }
+
+  /** A root names the trees as of this epoch, or they were restored from one. */
+  root(epoch: number): void {
+    this.rooted = epoch;
+    this.#core.exports.rootEpoch(epoch);
   }
 
   get(id: number): TreeInfo | undefined {

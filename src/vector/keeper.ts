@@ -469,9 +469,9 @@ export class Keeper implements ImageKeeper {
 
   /** Forgets deaths that no snapshot, graph or image has to be told of any more. */
   #prune(): void {
-    const { images, checkpointer, snapshots, published } = this.#context.engine;
+    const { images, checkpointer, oldestReadableSeq } = this.#context.engine;
     const { rows } = this.#trees.ids;
-    let needed = Math.min(snapshots.oldestSeq ?? published.seq, this.#known.seq);
+    let needed = Math.min(oldestReadableSeq, this.#known.seq);
     for (const lagging of [this.#graph, this.#successor]) {
       if (lagging !== undefined) needed = Math.min(needed, lagging.killed);
     }
