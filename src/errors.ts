@@ -15,6 +15,7 @@ export type ErrorClass =
 const classOfCode = {
   aborted: "unavailable",
   argument_invalid: "validation",
+  assertion_failed: "conflict",
   asynchronous_callback: "validation",
   check_constraint_failed: "validation",
   closed: "unavailable",
@@ -30,12 +31,14 @@ const classOfCode = {
   durability_invalid: "validation",
   expression_invalid: "validation",
   filter_invalid: "validation",
+  envelope_too_large: "validation",
   foreign_key_violation: "validation",
   format_newer: "unavailable",
   format_older: "unavailable",
   generation_lost: "integrity",
   index_already_exists: "validation",
   index_not_found: "validation",
+  idempotency_key_reused: "validation",
   invariant_broken: "integrity",
   key_invalid: "validation",
   key_not_found: "validation",
@@ -94,6 +97,7 @@ const classOfCode = {
   vectors_not_found: "validation",
 } as const;
 
+  write_class_unavailable: "validation",
 /** What happened, as a code that stays the same; docs/errors.md says when, why and what to do. */
 export type ErrorCode = keyof typeof classOfCode;
 
@@ -107,7 +111,8 @@ export type ErrorDetails = Readonly<Record<string, string | number | bigint | bo
  * The one error class of CairnDB.
  *
  * `message` says what was done, what was found and what to do; `details` holds the same facts as
- * data. Neither contains user keys or values.
+ * data. Neither contains user keys or values, except that `assertion_failed` says what it has found
+ * instead of what the caller asserted, as `details.actual`.
  */
 export class CairnError extends Error {
   override readonly name: string = "CairnError";

@@ -52,6 +52,8 @@ export {
   type ScanOptions,
   type SweepOptions,
   SyncRows,
+  type KeyspaceMutation,
+  KeyspaceMutations,
   type SyncTransaction,
   type SyncTransactionKeyspace,
   Transaction,
@@ -62,6 +64,8 @@ export {
   type ValueOption,
   type WritableOptions,
   type WriteOptions,
+  type RecordAssertion,
+  RecordAssertions,
 } from "./kv/index.ts";
 export { type OpenOptions, type OpenTarget, open } from "./open.ts";
 export {
@@ -164,6 +168,7 @@ export {
   type SelectOf,
   type StandardResult,
   type StandardSchema,
+  MatchingAssertions,
   type StatementOptions,
   type StatementResult,
   subtract,
@@ -174,6 +179,7 @@ export {
   type TableInfo,
   type TableReadOptions,
   type TableScanOptions,
+  RowAssertions,
   type TransactionResult,
   TransactionTable,
   t,
@@ -184,9 +190,12 @@ export {
 export type { Isolation, Key, TransactionOptions } from "./transaction/index.ts";
 export {
   type Explanation,
+  type TableAssertion,
   type FieldConditions,
   type Filter,
   type SearchOptions,
+  type TableMutation,
+  TableMutations,
   type SearchResult,
   type SyncSearchOptions,
   TransactionVectors,
@@ -201,3 +210,5 @@ export {
   type VectorsStats,
   type VectorsStatsOptions,
 } from "./vector/index.ts";
+  type VectorMutation,
+  VectorMutations,

@@ -8,6 +8,7 @@ import {
   type Retain,
   retainedMax,
 } from "./engine/index.ts";
+import { checkWindow, type IdempotencyWindow } from "./envelope/index.ts";
 import { CairnError } from "./errors.ts";
 import { type ApplicationTarget, applicationFolder } from "./kv/application-folder.ts";
 import {
@@ -51,6 +52,8 @@ export interface OpenOptions<D extends BuiltInValue = "json"> {
    * that later commits have replaced. They end when the database is closed.
    */
   readonly retain?: Retain;
+  /** How long idempotency keys of envelopes are remembered: 100,000 commits and 300 seconds. */
+  readonly idempotency?: IdempotencyWindow;
   /** A checkpoint is written when the log has grown by so many bytes; 67,108,864 by default. */
   readonly checkpointLogBytes?: number;
   /** A checkpoint is written after so many milliseconds without commits; 30,000, 0 for never. */
@@ -73,6 +76,7 @@ const optionNames: ReadonlySet<string> = new Set([
   "clock",
   "leaseMs",
   "retain",
+  "idempotency",
   "checkpointLogBytes",
   "checkpointIdleMs",
   "signal",
@@ -107,6 +111,7 @@ export async function open<D extends BuiltInValue = "json">(
     timers: systemTimers,
     valueDefault,
     leaseMs: options.leaseMs,
+    idempotency: options.idempotency,
     graphs: coreGraphs,
     openStorage: storageOf,
   });
@@ -115,6 +120,7 @@ export async function open<D extends BuiltInValue = "json">(
 function checkOpenOptions(options: OpenOptions<BuiltInValue>): void {
   checkOptions(action, options, optionNames);
   checkDurability(options.durability);
+  checkWindow(options.idempotency);
   checkOneOf(action, "readOnly", options.readOnly, [true, false]);
   checkOneOf(action, "create", options.create, [true, false]);
   checkOneOf(action, "value", options.value, ["json", "utf8", "bytes"]);
@@ -161,7 +167,8 @@ function split(options: OpenOptions<BuiltInValue>): {
   valueDefault: BuiltInValue;
   engineOptions: EngineOptions;
 } {
-  const { value = "json", clock: given, leaseMs: _leaseMs, signal: _signal, ...rest } = options;
+  const { value = "json", clock: given, ...others } = options;
+  const { leaseMs: _leaseMs, idempotency: _idempotency, signal: _signal, ...rest } = others;
   // Commit times are whole milliseconds.
   const clock = given === undefined ? systemClock : () => Math.floor(given());
   const engineOptions = { ...rest, clock, random: systemRandom, timers: systemTimers };

@@ -1,5 +1,7 @@
 /** The inner side of tables, for the layers above; `index.ts` is for applications. */
 
+export { findRows } from "./access.ts";
+export { TableCalls } from "./calls.ts";
 export type { TableCore, Tables } from "./catalogue.ts";
 export { type Compare, compareOf, nullsFirst } from "./compare.ts";
 export { tableNotFound } from "./define.ts";
@@ -21,7 +23,10 @@ export { restoreValue, storeValue } from "./record.ts";
 export { StateReader, type TableReader, TransactionWriter } from "./space.ts";
 export type { TableColumn, TableState } from "./state.ts";
 export { storable } from "./storable.ts";
-export { tableInside } from "./table.ts";
+export { requireSame, tableInside } from "./table.ts";
 export type { TableIndex } from "./table-index.ts";
+export { encodeKey } from "./prepare.ts";
 export { enterTable, type TableInside } from "./transaction-table.ts";
 export { boundsOf, type ColumnType, type Family, familyOf } from "./types.ts";
+export { validateRows, validateRowsSync } from "./standard-schema.ts";
+export type { Statement } from "./statements.ts";

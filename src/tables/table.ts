@@ -13,6 +13,8 @@ import {
   type Context,
   checkOptions,
   checkWhole,
+  describeValue,
+  invalid,
   receiptOfNothing,
   requireSame as requireDatabase,
   SyncRows,
@@ -98,8 +100,9 @@ export type PatchOf<Row> = { readonly [K in keyof Row]?: Row[K] | { readonly op:
 let insideOf: (table: Table) => TableInside;
 
 /** The inner side of a table, for transactions, envelopes and queries. */
-export function tableInside(table: Table<unknown, unknown>): TableInside {
-  return insideOf(table as Table);
+export function tableInside(table: unknown): TableInside {
+  if (table instanceof Table) return insideOf(table);
+  throw invalid("use this table", "it", describeValue(table), "what db.table() answers");
 }
 
 const longOptions: ReadonlySet<string> = new Set(["signal", "onProgress"]);

@@ -64,6 +64,11 @@ export class Attempt {
     return this.#overlay.isEmpty;
   }
 
+  /** It reads the newest state, within a commit. */
+  get isNewest(): boolean {
+    return this.#at === "newest";
+  }
+
   /** Nothing can be read or written from now on: `transaction_closed`. */
   end(): void {
     this.#isOpen = false;

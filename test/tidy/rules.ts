@@ -118,6 +118,7 @@ export const layers: readonly string[] = [
   "src/vector/",
   "src/tables/",
   "src/query/",
+  "src/envelope/",
   "src/cli/",
 ];
 
