@@ -33,7 +33,7 @@ export function bytesCopier(): CopyBytes {
     // Whole words: the next copy begins aligned.
     slabUsed += (length + 7) & ~7;
     // The engine hands short values out at an aligned place of its whole memory.
-    if (length <= wordwiseBytesMax && (at & 3) === 0 && memory.byteOffset === 0) {
+    if (length <= wordwiseBytesMax && (at & 3) === 0 && hasWords(memory, at + length)) {
       // It is the same array until the memory grows.
       if (memory !== memoryBefore) {
         words = new Int32Array(memory.buffer, 0, memory.length >> 2);
@@ -43,6 +43,11 @@ export function bytesCopier(): CopyBytes {
     } else slab.set(memory.subarray(at, at + length), target);
     return new Uint8Array(slabBuffer, target, length);
   };
+}
+
+/** True when whole words from the memory's first byte on reach `end`: memory may end within one. */
+function hasWords(memory: Uint8Array, end: number): boolean {
+  return memory.byteOffset === 0 && end <= (memory.length & ~3);
 }
 
 /** A view of `memory[at, at + length)`; half the time of `subarray`. */
