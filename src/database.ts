@@ -9,6 +9,13 @@ import type {
   VerifyReport,
 } from "./engine/index.ts";
 import { rootVersion } from "./engine/root.ts";
+import {
+  type CommitResult,
+  type Envelope,
+  Envelopes,
+  type IdempotencyWindow,
+  type Reads,
+} from "./envelope/index.ts";
 import { CairnError } from "./errors.ts";
 import {
   type Batch,
@@ -85,6 +92,8 @@ export interface DatabaseSetup {
   readonly timers: Timers;
   readonly valueDefault: BuiltInValue;
   readonly leaseMs: number | undefined;
+  /** How long idempotency keys are remembered. */
+  readonly idempotency?: IdempotencyWindow | undefined;
   /** Makes the graphs of vector indexes. */
   readonly graphs: GraphMaker;
   /** When a graph is worth it, and how much is done at a time. */
@@ -107,6 +116,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   readonly #tables: Tables;
   readonly #rootTables: TableNames;
   readonly #vectors: VectorIndexes;
+  readonly #envelopes: Envelopes;
   readonly #setup: DatabaseSetup;
 
   /** Not for applications: `open` makes it. */
@@ -116,6 +126,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#context = new Context(engine, setup.timers, setup.leaseMs);
     this.#keyspaces = new Keyspaces(this.#context, setup.valueDefault);
     this.#tables = new Tables(this.#context);
+    this.#envelopes = new Envelopes(this.#context, this.#tables, setup.idempotency);
     this.#rootTables = new TableNames(this.#tables, "", "");
     this.#vectors = new VectorIndexes(this.#context, setup.graphs, setup.graphLimits);
   }
@@ -382,6 +393,31 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
       (attempt) => run(new Transaction(context, attempt)),
       options,
     );
+  }
+
+  // ---- envelopes
+
+  /**
+   * Commits an envelope: changes of tables, keyspaces and vector indexes with what must be true
+   * before and after them. All of it happens in one turn, over the newest state, or nothing.
+   *
+   * @throws CairnError `assertion_failed`, `conflict`, `idempotency_key_reused`,
+   * `envelope_too_large`, `write_class_unavailable`, and what its mutations do.
+   */
+  async commit(envelope: Envelope): Promise<CommitResult> {
+    this.#requireOpen();
+    return await this.#envelopes.commit(envelope);
+  }
+
+  commitSync(envelope: Envelope): CommitResult {
+    this.#requireOpen();
+    return this.#envelopes.commitSync(envelope);
+  }
+
+  /** Begins to read the newest state for an envelope, which then takes it as its `readSet`. */
+  read(): Reads {
+    this.#requireOpen();
+    return this.#envelopes.read();
   }
 
   // ---- states

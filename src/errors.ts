@@ -29,16 +29,16 @@ const classOfCode = {
   disk_full: "unavailable",
   duplicate_primary_key: "validation",
   durability_invalid: "validation",
+  envelope_too_large: "validation",
   expression_invalid: "validation",
   filter_invalid: "validation",
-  envelope_too_large: "validation",
   foreign_key_violation: "validation",
   format_newer: "unavailable",
   format_older: "unavailable",
   generation_lost: "integrity",
+  idempotency_key_reused: "validation",
   index_already_exists: "validation",
   index_not_found: "validation",
-  idempotency_key_reused: "validation",
   invariant_broken: "integrity",
   key_invalid: "validation",
   key_not_found: "validation",
@@ -95,9 +95,9 @@ const classOfCode = {
   vectors_dropped: "validation",
   vectors_exist: "validation",
   vectors_not_found: "validation",
+  write_class_unavailable: "validation",
 } as const;
 
-  write_class_unavailable: "validation",
 /** What happened, as a code that stays the same; docs/errors.md says when, why and what to do. */
 export type ErrorCode = keyof typeof classOfCode;
 
