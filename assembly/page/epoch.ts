@@ -186,8 +186,8 @@ export function rollbackEpoch(): void {
 }
 
 /**
- * Keeps every page that is reachable at `at`, which must be the newest epoch, pinned already, or that
- * of the last checkpoint: what of it is gone from memory is in blobs that a root names.
+ * Keeps every page that is reachable at `at`, which must be the newest epoch, pinned already, or
+ * that of the last checkpoint: what of it is gone from memory is in blobs that a root names.
  */
 export function pinEpoch(at: u64): i32 {
   let index = newestPinBelow(at + 1);

@@ -14,8 +14,8 @@
  *     48  u64  touchedAt  epoch that last changed it
  *
  * A version is 40 bytes: u32 next, u32 unused, then epoch, root, count, overflow as above. Version
- * v is needed while an epoch e with v.epoch <= e < (the next newer version's epoch) is pinned, or is
- * that of the last checkpoint: its pages stand in sealed blobs, so it costs nothing but the roots.
+ * v is needed while an epoch e with v.epoch <= e < (the next newer version's epoch) is pinned, or
+ * is that of the last checkpoint: its pages stand in sealed blobs, so it costs only the roots.
  */
 import { OUT_OF_MEMORY, TABLE_FULL, TREE_UNKNOWN } from "../errors";
 import { PAGE_BYTES, reserveTable } from "../memory";

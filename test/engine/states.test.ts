@@ -1,7 +1,7 @@
 /**
  * States by their seq: random histories, of which the whole contents after each commit are kept in
- * a Map. Every seq that `retain`, a lease or the last checkpoint keeps must answer exactly that, and
- * every other one must be refused.
+ * a Map. Every seq that `retain`, a lease or the last checkpoint keeps must answer exactly that,
+ * and every other one must be refused.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Engine, EngineOptions, Snapshot } from "../../src/engine/index.ts";
