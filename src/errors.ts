@@ -21,6 +21,8 @@ const classOfCode = {
   closed: "unavailable",
   codec_failed: "validation",
   conflict: "conflict",
+  constraint_already_exists: "validation",
+  constraint_not_found: "validation",
   core_failed: "integrity",
   corruption: "integrity",
   cursor_invalid: "validation",

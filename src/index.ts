@@ -147,6 +147,7 @@ export {
   type ColumnTypes,
   type ComparisonOperator,
   Comparisons,
+  type ConstraintDefinition,
   type CreateOptions,
   coalesce,
   column,

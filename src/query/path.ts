@@ -216,7 +216,7 @@ class Drafting {
   #pin(constraint: Constraint): boolean {
     const { column, kind, conjunct } = constraint;
     if (kind === "null") {
-      if (!column.isNullable) this.#draft.isImpossible = true;
+      if (!this.#hasMark(this.#values.length)) this.#draft.isImpossible = true;
       this.#values.push(null);
     } else {
       const value = storable(column, constraint.value(this.#parameters));
@@ -240,6 +240,11 @@ class Drafting {
     return (this.#draft.index ?? this.#state).key.parts[at].isRaw;
   }
 
+  /** True when the key tells whether the column is null. */
+  #hasMark(at: number): boolean {
+    return (this.#draft.index ?? this.#state).key.parts[at].hasMark;
+  }
+
   #prefix(low: Uint8Array): Range {
     if (low.length === 0) return {};
     const high = afterPrefix(low);
@@ -254,11 +259,9 @@ class Drafting {
       this.#boundIn(one);
       return;
     }
-    const { column } = this.#find(position, "low") ??
-      this.#find(position, "high") ?? { column: this.#state.columns[position] };
     const prefix = this.#encode(this.#values);
     const whole = this.#prefix(prefix);
-    const mark = column.isNullable ? Uint8Array.of(...prefix, 1) : undefined;
+    const mark = this.#hasMark(draft.pinned) ? Uint8Array.of(...prefix, 1) : undefined;
     let range: Range = whole;
     const low = this.#take(position, "low");
     const high = this.#take(position, "high");

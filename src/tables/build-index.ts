@@ -18,7 +18,7 @@ import {
 } from "./define.ts";
 import { uniqueViolation } from "./insert.ts";
 import { KeyBatch } from "./key-batch.ts";
-import type { StoredIndex, StoredTable } from "./record.ts";
+import { foreignKeysOf, type StoredIndex, type StoredTable } from "./record.ts";
 import { StateReader } from "./space.ts";
 import type { TableState } from "./state.ts";
 import type { TableIndex } from "./table-index.ts";
@@ -91,10 +91,10 @@ async function fill(
   let done = 0;
   for (;;) {
     throwIfAborted(signal);
-    const step = await context.commit(function* (effects, turn): Steps<FillStep> {
+    const step = await context.commit(function* (effects): Steps<FillStep> {
       tables.adopt();
       const state = core.require();
-      return yield* fillSome(tables, state, state.index(name), { effects, from });
+      return yield* fillSome(tables, state, state.index(name), { effects, from, done });
     }, undefined);
     done += step.rows;
     const total = Math.max(done, context.engine.records(core.state.rows.id));
@@ -110,12 +110,19 @@ interface FillStep {
   readonly last: Uint8Array | undefined;
 }
 
+interface FillFrom {
+  readonly effects: EffectBuffer;
+  readonly from: Uint8Array | undefined;
+  /** Rows that were looked at before. */
+  readonly done: number;
+}
+
 /** One commit: adds the entries of the next rows. */
 function* fillSome(
   tables: Tables,
   state: TableState,
   index: TableIndex,
-  { effects, from }: { effects: EffectBuffer; from: Uint8Array | undefined },
+  { effects, from, done }: FillFrom,
 ): Steps<FillStep> {
   const { engine } = tables.context;
   const range = from === undefined ? {} : { low: from, lowExclusive: true };
@@ -133,7 +140,7 @@ function* fillSome(
       continue;
     }
     const isTwin = !seen.add(entry) || (yield* isOthers(reader, index, entry, key));
-    if (isTwin) throw uniqueViolation(state, index.name);
+    if (isTwin) throw uniqueViolation(state, index.name, done + row + 1);
     effects.put(index.tree.id, entry, key);
   }
   const last = rows.more && rows.resume !== undefined ? rows.resume.slice() : undefined;
@@ -187,10 +194,10 @@ async function remove(tables: Tables, core: TableCore, name: string): Promise<vo
 }
 
 /** Foreign keys find rows through indexes only. */
-function refuseNeeded(tables: Tables, state: TableState, name: string): void {
+export function refuseNeeded(tables: Tables, state: TableState, name: string): void {
   const { stored } = state;
   const others = stored.indexes.filter((one) => one.name !== name && one.isReady);
-  for (const { columns, name: needing } of stored.foreignKeys) {
+  for (const { columns, name: needing } of foreignKeysOf(stored)) {
     if (others.some((one) => servesPrefix(one, columns))) continue;
     throw schemaInvalid(`the index "${name}" cannot go: the foreign key "${needing}" needs it`);
   }
@@ -214,7 +221,8 @@ function ready(index: StoredIndex, name: string): StoredIndex {
   return index.name === name ? { ...index, isReady: true } : index;
 }
 
-function draftOf({ columns }: StoredTable): Draft {
+/** The columns of a table, to declare something over them. */
+export function draftOf({ columns }: StoredTable): Draft {
   const shapes = columns.map(({ type, dimensions, isNullable }): ColumnShape => {
     return {
       type,

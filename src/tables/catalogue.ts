@@ -256,7 +256,8 @@ export class Tables {
       },
       dropTree: (tree) => effects.dropTree(tree),
       putTable: (stored) => {
-        effects.put(id, tableKey(stored), encodeRecord(stored));
+        const { pending: _pending, ...record } = stored;
+        effects.put(id, tableKey(stored), encodeRecord(record));
         // Made here, so that a fault in it ends the commit.
         const state = new TableState(stored, this.treeOf);
         after.push(() => this.#setState(state, turn.seq));

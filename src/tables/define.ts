@@ -66,7 +66,7 @@ export interface Surroundings {
 }
 
 /** Longest chain of foreign keys, so that a cascade ends. */
-const referenceDepthMax = 8;
+export const referenceDepthMax = 8;
 
 const actions: readonly ReferenceAction[] = [
   "restrict",
@@ -227,12 +227,17 @@ function primaryKeyOf(
 }
 
 function checksOf(definition: TableDefinition, draft: Draft): StoredCheck[] {
-  return Object.entries(definition.checks ?? {}).map(([name, where]) => {
-    checkIdentifier("check", name);
-    const expression = predicateOf(where);
-    draft.check(expression);
-    return { name, expression: storeValue(expression) };
-  });
+  return Object.entries(definition.checks ?? {}).map(([name, where]) =>
+    describeCheck(name, where, draft),
+  );
+}
+
+/** The record of a check. */
+export function describeCheck(name: string, where: Where, draft: Draft): StoredCheck {
+  checkIdentifier("check", name);
+  const expression = predicateOf(where);
+  draft.check(expression);
+  return { name, expression: storeValue(expression) };
 }
 
 /** Indexes and foreign keys, those that columns declare included. */
@@ -316,7 +321,8 @@ function indexName({ name, columns, unique }: IndexDefinition): string {
   return name ?? `${columns.join("_")}_${unique === true ? "unique" : "index"}`;
 }
 
-function describeForeignKey(
+/** The record of a foreign key. */
+export function describeForeignKey(
   definition: ForeignKeyDefinition,
   draft: Draft,
   surroundings: Surroundings,
@@ -365,7 +371,7 @@ function describeForeignKey(
 
 /** How many tables one reaches from here by following foreign keys. They cannot form a circle:
  * a table refers to tables that were there before it. */
-function depthOf(table: TableState, surroundings: Surroundings): number {
+export function depthOf(table: TableState, surroundings: Surroundings): number {
   const depths = table.foreignKeys.map((foreignKey) => {
     const target = surroundings.tableOf(foreignKey.table);
     return target === undefined ? 0 : depthOf(target, surroundings);

@@ -18,6 +18,7 @@ export {
   type SelectOf,
   t,
 } from "./column.ts";
+export type { ConstraintDefinition } from "./constraint.ts";
 export type { ForeignKeyDefinition, IndexDefinition, TableDefinition } from "./define.ts";
 export type { TableDescription } from "./describe.ts";
 export {

@@ -98,12 +98,19 @@ export function duplicateKey(state: TableState): CairnError {
   );
 }
 
-export function uniqueViolation(state: TableState, name: string): CairnError {
+/** `row` is the place of a row that was there, from 1, in the order of the primary key. */
+export function uniqueViolation(state: TableState, name: string, row?: number): CairnError {
   return new CairnError(
     "unique_violation",
     `Cannot write to the table "${state.path.name}": another row has the same values in ` +
       `the unique index "${name}". Nothing was applied.`,
-    { details: { table: state.path.name, constraint: name } },
+    {
+      details: {
+        table: state.path.name,
+        constraint: name,
+        ...(row === undefined ? {} : { row }),
+      },
+    },
   );
 }
 

@@ -52,8 +52,9 @@ function refuseUnknown(state: TableState, source: object): void {
 
 /** The checks of the table. @throws CairnError `check_constraint_failed`. */
 export function enforceChecks(state: TableState, values: readonly unknown[]): void {
-  for (const { name, evaluate } of state.checks) {
+  for (const { name, notNull: column, evaluate } of state.checks) {
     if (evaluate(values) !== false) continue;
+    if (column !== undefined) throw notNull(state, column);
     throw new CairnError(
       "check_constraint_failed",
       `Cannot write a row to the table "${state.path.name}": it breaks the check "${name}". ` +

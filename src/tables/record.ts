@@ -45,6 +45,8 @@ export interface StoredIndex {
   readonly where?: StoredValue;
   /** False while it is built: it is kept up, but cannot be read. */
   readonly isReady: boolean;
+  /** Columns that were nullable when it was made: its keys tell whether they are null. */
+  readonly marked?: readonly number[];
 }
 
 export interface StoredCheck {
@@ -63,6 +65,14 @@ export interface StoredForeignKey {
   readonly onUpdate: ReferenceAction;
 }
 
+/** Constraints that writes have to meet already, while rows that are there are looked at. */
+export interface PendingConstraints {
+  readonly checks: readonly StoredCheck[];
+  /** Columns. */
+  readonly notNull: readonly number[];
+  readonly foreignKeys: readonly StoredForeignKey[];
+}
+
 export interface StoredTable extends TablePath {
   readonly format: 1;
   /** Counts every change of this record. */
@@ -77,6 +87,15 @@ export interface StoredTable extends TablePath {
   readonly indexes: readonly StoredIndex[];
   readonly checks: readonly StoredCheck[];
   readonly foreignKeys: readonly StoredForeignKey[];
+  /** Never stored: a crash leaves the table without them. */
+  readonly pending?: PendingConstraints;
+}
+
+/** All foreign keys that writes go by. */
+export function foreignKeysOf({ foreignKeys, pending }: StoredTable): StoredForeignKey[] {
+  // Nothing is done to rows on behalf of a reference that may be taken back.
+  const held = { onDelete: "no action", onUpdate: "no action" } as const;
+  return [...foreignKeys, ...(pending?.foreignKeys ?? []).map((one) => ({ ...one, ...held }))];
 }
 
 /** A value in JSON form. */

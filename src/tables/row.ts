@@ -266,7 +266,8 @@ export class RowCodec {
       if (place === undefined) return () => column.missing;
       const read =
         place.variable < 0 ? fixedReader(context, place) : variableReader(context, place);
-      return column.isNullable ? unlessNull(place.bit, read) : read;
+      // By the layout: the column may have become nullable since, or the other way round.
+      return place.column.isNullable ? unlessNull(place.bit, read) : read;
     });
   }
 }

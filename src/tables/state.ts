@@ -12,6 +12,7 @@ import {
 } from "./evaluate.ts";
 import { KeyCodec } from "./key.ts";
 import {
+  foreignKeysOf,
   restoreExpression,
   restoreValue,
   type StoredForeignKey,
@@ -49,6 +50,8 @@ export interface TableColumn extends TypeSpec {
 /** A condition that every row must not break. */
 export interface TableCheck {
   readonly name: string;
+  /** The condition is that this column is not null. */
+  readonly notNull: TableColumn | undefined;
   readonly evaluate: (values: readonly unknown[]) => unknown;
 }
 
@@ -101,16 +104,26 @@ export class TableState {
       }),
       stored.layouts,
     );
-    this.checks = stored.checks.map(({ name, expression }) => {
-      const { evaluate } = compileExpression(restoreExpression(expression), this.valuesSource);
-      return { name, evaluate };
-    });
-    this.foreignKeys = stored.foreignKeys.map((foreignKey) => ({
+    this.checks = this.#checksOf(stored);
+    this.foreignKeys = foreignKeysOf(stored).map((foreignKey) => ({
       ...foreignKey,
       columns: foreignKey.columns.map((id) => this.columnById(id).position),
     }));
     this.indexes = stored.indexes.map((index) => new TableIndex(this, index, treeOf));
     this.uniques = this.indexes.filter((index) => index.isUnique);
+  }
+
+  #checksOf({ checks, pending }: StoredTable): TableCheck[] {
+    const stored = [...checks, ...(pending?.checks ?? [])].map(({ name, expression }) => {
+      const { evaluate } = compileExpression(restoreExpression(expression), this.valuesSource);
+      return { name, notNull: undefined, evaluate };
+    });
+    const notNull = (pending?.notNull ?? []).map((id): TableCheck => {
+      const column = this.columnById(id);
+      const { name, position } = column;
+      return { name, notNull: column, evaluate: (values) => values[position] !== null };
+    });
+    return [...stored, ...notNull];
   }
 
   /** The column `name`. @throws CairnError `unknown_column`. */

@@ -17,7 +17,7 @@ import { compileExpression } from "./evaluate.ts";
 import type { Expression } from "./expression.ts";
 import { afterPrefix, KeyCodec } from "./key.ts";
 import { type IndexKind, restoreExpression, type StoredIndex } from "./record.ts";
-import type { TableState, TreeOf } from "./state.ts";
+import type { TableColumn, TableState, TreeOf } from "./state.ts";
 
 const hashBytes = 8;
 
@@ -45,8 +45,10 @@ export class TableIndex {
     const columns = stored.columns.map((id) => table.columnById(id));
     this.columns = columns.map((column) => column.position);
     this.#nullable = columns.filter((one) => one.isNullable).map((one) => one.position);
+    const hasMark = ({ id, isNullable }: TableColumn): boolean =>
+      isNullable || stored.marked?.includes(id) === true;
     this.key = new KeyCodec(
-      columns.map(({ type, isNullable }) => ({ type, hasMark: isNullable, isRaw: false })),
+      columns.map((column) => ({ type: column.type, hasMark: hasMark(column), isRaw: false })),
     );
     this.where = stored.where === undefined ? undefined : restoreExpression(stored.where);
     this.#covers =

@@ -27,6 +27,7 @@ import { MatchingAssertions, RowAssertions } from "./assertions.ts";
 import { createIndex, dropIndex } from "./build-index.ts";
 import { TableCalls } from "./calls.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
+import { addConstraint, type ConstraintDefinition } from "./constraint.ts";
 import type { IndexDefinition } from "./define.ts";
 import { describeState, type TableDescription } from "./describe.ts";
 import type { Where } from "./expression.ts";
@@ -468,11 +469,27 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   // ---- changing the table
 
   /**
-   * Renames, drops and adds columns, in one commit that does not touch the rows. Open the table
-   * again for a handle with the new types. @throws CairnError `schema_invalid`.
+   * Renames, drops and adds columns, drops constraints and loosens rules of columns, in one commit
+   * that does not touch the rows. Open the table again for a handle with the new types.
+   * @throws CairnError `schema_invalid`, `constraint_not_found`.
    */
   async alter(alteration: TableAlteration, options?: WriteOptions): Promise<void> {
     await alterTable(this.#tables, this.#core, alteration, options);
+  }
+
+  /**
+   * Adds a check, not null, a unique index or a foreign key, while the table goes on being used:
+   * its name. Every write meets it from the first moment; rows that are there are looked at in
+   * batches. Where one breaks it, nothing is added, and `details.row` says which, in the order of
+   * the primary key. @throws CairnError `check_constraint_failed`, `not_null_violation`, `unique_violation`,
+   * `foreign_key_violation`, `constraint_already_exists`, `schema_invalid`, `aborted`.
+   */
+  async addConstraint(
+    constraint: ConstraintDefinition<keyof Select & string>,
+    options: LongOptions = {},
+  ): Promise<string> {
+    checkOptions("add a constraint", options, longOptions);
+    return await addConstraint(this.#tables, this.#core, constraint, options);
   }
 
   /**
@@ -511,7 +528,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   #decide(statement: Statement): Parameters<Tables["context"]["engine"]["commit"]>[0] {
     const tables = this.#tables;
     const core = this.#core;
-    return function* (effects, turn): Steps<Outcome> {
+    return function* (effects): Steps<Outcome> {
       tables.adopt();
       requireSame(core, statement.state);
       return yield* statement.run(new CommitWriter(tables.context.engine, effects));

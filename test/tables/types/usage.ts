@@ -50,6 +50,13 @@ export async function rows(db: Database): Promise<void> {
   await table.insert({ id: 1, owner: "ada", place: [], balance: 5 });
   // @ts-expect-error: there is no such column
   await table.insert({ id: 1, owner: "ada", place: [], other: 5 });
+  await table.addConstraint({ notNull: "note" });
+  await table.addConstraint({ unique: ["owner", "note"], where: { balance: { gt: 0n } } });
+  await table.addConstraint({ foreignKey: { columns: ["note"], references: { table: "notes" } } });
+  // @ts-expect-error: there is no such column
+  await table.addConstraint({ notNull: "other" });
+  // @ts-expect-error: a check has a name
+  await table.addConstraint({ check: { owner: "ada" } });
   await table.update(1, { balance: add(column("balance"), 1n), note: null });
   // @ts-expect-error: owner is not nullable
   await table.update(1, { owner: null });
