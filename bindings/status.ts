@@ -57,6 +57,10 @@ export const columns = {
   values: 393_216,
 } as const;
 
+/** Where the plan of a gathering lies in the output area, and the room that it has there. */
+export const gatherAt: number = columns.values + 4_096;
+export const gatherBytes: number = 640 * 1024 - 4_096;
+
 /** Where keys begin in the input area of `getMany`; their lengths, u16 each, come first. */
 export const keysOfMany = 8192;
 

@@ -43,6 +43,7 @@ import {
   beginFolds,
   fold as foldRow,
   folds,
+  isFull,
   judge,
   results,
   rowAt,
@@ -230,7 +231,8 @@ const FOLD_MORE: i32 = 1;
 
 /**
  * Gathers what the program's folds want of the rows between low and high that pass, into OUTPUT
- * behind the columns of keys. 0 at the end, FOLD_MORE, FOLD_UNDECIDED, or a negative code.
+ * behind the columns of keys, or their columns (tables/gather.ts). 0 at the end, FOLD_MORE,
+ * FOLD_UNDECIDED, or a negative code.
  */
 export function fold(
   tree: usize,
@@ -266,7 +268,7 @@ export function fold(
     if (moved > 0 && !isBeyond(false, lastLength)) moved = corrupt(idOf(leaf), REASON_BOUNDS);
     if (moved == 0) return endFold(0);
     if (moved < 0 && (moved != PAGE_MISS || judged == 0)) return moved;
-    if (moved > 0 && judged < JUDGED_MAX) continue;
+    if (moved > 0 && judged < JUDGED_MAX && !isFull()) continue;
     copyBytes(OUTPUT + KEYS, lastKey, lastLength);
     pushMarker(ROW_SKIPPED, lastLength);
     return endFold(FOLD_MORE);

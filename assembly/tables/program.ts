@@ -4,7 +4,7 @@
  *
  *     0   u16      layout: rows of other layouts are for the host to judge
  *     2   u8       tests, at most 16; all must hold
- *     3   u8       folds, at most 8
+ *     3   u8       folds, at most 8; 255 for none, and columns are gathered (gather.ts)
  *     4   16 each  u8 operator, u8 type, u16 null bit (0xffff none), u32 offset, 8 bytes operand
  *     ..  8 each   u8 type, u8 0, u16 null bit, u32 offset
  *
@@ -15,9 +15,12 @@
  *                  numbers, f64 sum of floats, 8 bytes least, 8 bytes greatest
  */
 import { RECORD_EXPIRES, RECORD_OVERFLOW } from "../page/slotted";
+import { isGatherFull, takeRow } from "./gather";
 
 const TESTS_MAX: u32 = 16;
 const FOLDS_MAX: u32 = 8;
+/** Instead of a number of folds. */
+const GATHERS: u32 = 255;
 const TEST_BYTES: u32 = 16;
 const FOLD_BYTES: u32 = 8;
 export const RESULT_BYTES: u32 = 48;
@@ -44,18 +47,21 @@ export const results: usize = memory.data(8 + 8 * 48, 16);
 let layout: u32 = 0;
 let tests: u32 = 0;
 export let folds: u32 = 0;
+let gathers: bool = false;
 
 /** Takes a program of `bytes` at `input`: 0, or -1 where it is malformed. */
 export function setProgram(input: usize, bytes: u32): i32 {
   if (bytes < 4) return -1;
   const testCount: u32 = load<u8>(input, 2);
-  const foldCount: u32 = load<u8>(input, 3);
+  const isGather = load<u8>(input, 3) == GATHERS;
+  const foldCount: u32 = isGather ? 0 : load<u8>(input, 3);
   if (testCount > TESTS_MAX || foldCount > FOLDS_MAX) return -1;
   if (bytes != 4 + testCount * TEST_BYTES + foldCount * FOLD_BYTES) return -1;
   memory.copy(program, input, bytes);
   layout = load<u16>(program);
   tests = testCount;
   folds = foldCount;
+  gathers = isGather;
   return 0;
 }
 
@@ -110,6 +116,10 @@ export function beginFolds(): void {
 
 /** Adds a row that has passed to what is gathered. */
 export function fold(row: usize): void {
+  if (gathers) {
+    takeRow(row);
+    return;
+  }
   store<f64>(results, load<f64>(results) + 1);
   let from = program + 4 + <usize>(tests * TEST_BYTES);
   let result = results + 8;
@@ -118,6 +128,11 @@ export function fold(row: usize): void {
     from += FOLD_BYTES;
     result += RESULT_BYTES;
   }
+}
+
+/** There may be no room for the rows of another leaf. */
+export function isFull(): bool {
+  return gathers && isGatherFull();
 }
 
 function gather(type: u32, value: usize, result: usize): void {

@@ -11,7 +11,7 @@ import { backup } from "./backup.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { compact } from "./compaction.ts";
 import type { Decode, DecodeRecord } from "./decode.ts";
-import type { FoldResult, Program } from "./fold.ts";
+import type { FoldResult, Gathered, Gathering, Program } from "./fold.ts";
 import { History } from "./history.ts";
 import { type ImageKeeper, Images } from "./images.ts";
 import type { EffectBuffer } from "./log/effect-buffer.ts";
@@ -350,6 +350,34 @@ export class Engine {
   }
 
   *countRangeSteps(
+  /** Gathers columns of the first table rows of a range; see {@link Reader.gather}. */
+  *gatherSteps<T>(
+    tree: number,
+    range: Range,
+    at: At,
+    gathering: Gathering,
+    decode: Decode<T>,
+  ): Steps<Gathered<T> | undefined> {
+    const epoch = this.#epochOf(at);
+    const steps = this.#reader.gather(tree, range, epoch, gathering, decode);
+    return yield* this.#pinned(epoch, steps);
+  }
+
+  /** The records that the entries of an index lead to; see {@link Reader.readEntries}. */
+  *readEntriesSteps(
+    index: number,
+    range: Range,
+    at: At,
+    limit: number,
+    keyAt: (bytes: Uint8Array, at: number) => number,
+    tree: number,
+    take: Decode<void>,
+  ): Steps<{ readonly entries: number; readonly resume: Uint8Array | undefined }> {
+    const epoch = this.#epochOf(at);
+    const steps = this.#reader.readEntries(index, range, epoch, limit, keyAt, tree, take);
+    return yield* this.#pinned(epoch, steps);
+  }
+
     tree: number,
     low: Uint8Array | string,
     high: Uint8Array | string,

@@ -16,6 +16,20 @@ export interface Program {
   readonly folds: readonly FoldType[];
 }
 
+/** What a program takes out of rows: assembly/tables/gather.ts has the bytes. */
+export interface Gathering {
+  readonly program: Uint8Array;
+  /** The plan, with no row taken. */
+  readonly plan: Uint8Array;
+}
+
+/** Some of the rows of a range. */
+export interface Gathered<T> {
+  readonly value: T;
+  /** The key behind which there may be more; undefined at the end. */
+  readonly resume: Uint8Array | undefined;
+}
+
 /** What one fold has gathered. */
 export interface Folded {
   /** Values that are not null. */

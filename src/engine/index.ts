@@ -2,7 +2,7 @@ export type { PackedKeys } from "../../bindings/core.ts";
 export type { Decode, DecodeRecord } from "./decode.ts";
 export { type At, Engine } from "./engine.ts";
 export { nextTurn } from "./event-loop.ts";
-export type { Folded, FoldResult, FoldType, Program } from "./fold.ts";
+export type { Folded, FoldResult, FoldType, Gathered, Gathering, Program } from "./fold.ts";
 export { retainedMax } from "./history.ts";
 export type { CatalogueImage, ImageKeeper, ImageNote } from "./images.ts";
 export { EffectBuffer } from "./log/effect-buffer.ts";

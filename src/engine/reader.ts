@@ -7,6 +7,8 @@ import {
   columns,
   coreKeyBytesMax,
   foldEnds,
+  gatherAt,
+  gatherBytes,
   recordFlags,
   rowAbsent,
   rowsMax,
@@ -14,7 +16,14 @@ import {
   status,
 } from "../../bindings/status.ts";
 import type { Decode, DecodeRecord } from "./decode.ts";
-import { addFold, emptyFold, type FoldResult, type Program } from "./fold.ts";
+import {
+  addFold,
+  emptyFold,
+  type FoldResult,
+  type Gathered,
+  type Gathering,
+  type Program,
+} from "./fold.ts";
 import type { Pager } from "./pager.ts";
 import { type Columns, Rows } from "./rows.ts";
 import type { Steps } from "./steps.ts";
@@ -302,6 +311,93 @@ export class Reader {
       if (end === foldEnds.done) return result;
       low = core.output.slice(columns.keys, columns.keys + core.keyColumnBytes);
       lowExclusive = true;
+    }
+  }
+
+  /**
+   * Gathers columns of the first rows of a range, as many as there is room for; undefined where the
+   * host must look at rows. `decode` gets the plan and the room behind it.
+   */
+  *gather<T>(
+    tree: number,
+    range: Range,
+    epoch: number,
+    { program, plan }: Gathering,
+    decode: Decode<T>,
+  ): Steps<Gathered<T> | undefined> {
+    const core = this.#core;
+    const flags =
+      (range.lowExclusive ? scanFlags.afterLow : 0) |
+      (range.highInclusive ? scanFlags.throughHigh : 0);
+    for (;;) {
+      core.setProgram(program);
+      core.output.set(plan, gatherAt);
+      const low = range.low === undefined ? -1 : core.writeKey(range.low, 0, coreKeyBytesMax);
+      const highAt = Math.max(low, 0);
+      const high =
+        range.high === undefined ? -1 : core.writeKey(range.high, highAt, coreKeyBytesMax);
+      const end = core.exports.fold(tree, epoch, flags, low, high);
+      if (end < 0) {
+        yield* this.#resolve(end, tree);
+        continue;
+      }
+      if (end === foldEnds.undecided) return undefined;
+      const keys = core.output.subarray(columns.keys, columns.keys + core.keyColumnBytes);
+      const resume = end === foldEnds.more ? keys.slice() : undefined;
+      return { value: decode(core.bytes, core.outputAddress + gatherAt, gatherBytes), resume };
+    }
+  }
+
+  /**
+   * The records of `tree` whose keys the entries of a range of `index` hold, in the order of the
+   * entries, and how many entries there were: `limit` at most. `keyAt` says where such a key begins
+   * in the key of an entry, which ends with it.
+   */
+  *readEntries(
+    index: number,
+    range: Range,
+    epoch: number,
+    limit: number,
+    keyAt: (bytes: Uint8Array, at: number) => number,
+    tree: number,
+    take: Decode<void>,
+  ): Steps<{ readonly entries: number; readonly resume: Uint8Array | undefined }> {
+    const wanted = { keys: true, values: false, meta: false };
+    const rows = yield* this.scan(index, range, epoch, 0, limit, wanted);
+    const keys = rows.suffixes(keyAt);
+    const core = this.#core;
+    let done = 0;
+    while (done < keys.count) {
+      const count = core.writePackedKeys(keys, done);
+      const found = core.exports.getMany(tree, epoch, count, 0, scanFlags.values);
+      if (found < 0) {
+        yield* this.#resolve(found, tree);
+        continue;
+      }
+      yield* this.#takeMany(found, take);
+      done += found;
+    }
+    return { entries: rows.count, resume: rows.resume };
+  }
+
+  /** Hands the rows in the output area out, in their order. */
+  *#takeMany(rows: number, take: Decode<void>): Steps<void> {
+    const { output, valueEnds, valueColumnBytes } = this.#core;
+    // Copies: what takes a row may call the core.
+    const values = output.slice(columns.values, columns.values + valueColumnBytes);
+    const flags = output.slice(columns.flags, columns.flags + rows);
+    const ends = valueEnds.slice(0, rows);
+    let from = 0;
+    for (let row = 0; row < rows; row++) {
+      const end = ends[row];
+      if (flags[row] !== rowAbsent) {
+        if ((flags[row] & recordFlags.overflow) === 0) take(values, from, end - from);
+        else {
+          const value = yield* this.readLarge(values.subarray(from, end));
+          take(value, 0, value.length);
+        }
+      }
+      from = end;
     }
   }
 

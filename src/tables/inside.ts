@@ -15,6 +15,13 @@ export {
   type ValueKind,
 } from "./evaluate.ts";
 export { expressionInvalid, operandsOf, predicateOf } from "./expression.ts";
+export {
+  GatheredColumn,
+  Gatherer,
+  gathererOf,
+  type ReadGathered,
+  readerOfGathered,
+} from "./gather.ts";
 export { afterPrefix } from "./key.ts";
 export { likePrefix } from "./like.ts";
 export { scopeDefault } from "./namespace.ts";

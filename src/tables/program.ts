@@ -15,6 +15,8 @@ const headBytes = 4;
 const testBytes = 16;
 const foldBytes = 8;
 const noBit = 0xffff;
+/** Instead of a number of folds: columns are gathered. */
+const gathers = 255;
 
 const operators: Readonly<Record<ComparisonOperator | "isNull" | "isNotNull", number>> = {
   eq: 0,
@@ -66,6 +68,13 @@ function coreType(column: TableColumn): FoldType | undefined {
     default:
       return undefined;
   }
+}
+
+/** The same program, for gathering columns of the rows that pass. */
+export function gatheringProgram({ bytes }: Program): Uint8Array {
+  const program = bytes.slice();
+  program[3] = gathers;
+  return program;
 }
 
 /**

@@ -246,6 +246,22 @@ export class RowCodec {
     return place.variable < 0 ? { offset: place.offset, bit: place.bit } : undefined;
   }
 
+  /**
+   * Where a column lies in rows of the newest layout: of fixed width its offset and bit; of
+   * variable width the offset of its end, and of its bytes where they are the first ones, or 0.
+   */
+  placeOf(index: number): {
+    readonly bit: number;
+    readonly offset: number;
+    readonly first: number;
+  } {
+    const { places, endsAt, variables } = this.#newest;
+    const { bit, offset, variable } = places[index];
+    if (variable < 0) return { bit, offset, first: 0 };
+    const first = variable === 0 ? endsAt + 4 * variables : 0;
+    return { bit, offset: endsAt + 4 * variable, first };
+  }
+
   #readersAt(memory: Uint8Array, at: number): readonly ReadColumn[] {
     const version = memory[at] | (memory[at + 1] << 8);
     if (version === this.#version) return this.#readers;

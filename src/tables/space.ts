@@ -4,6 +4,8 @@ import type {
   EffectBuffer,
   Engine,
   FoldResult,
+  Gathered,
+  Gathering,
   Program,
   Range,
   Snapshot,
@@ -19,6 +21,7 @@ import {
   TreeRows,
 } from "../transaction/index.ts";
 import type { KeyBatch } from "./key-batch.ts";
+import type { TableIndex } from "./table-index.ts";
 
 /** Reads of tables. Keys are not kept, unless a read has to wait: then they must not change. */
 export interface TableReader {
@@ -82,6 +85,34 @@ export class StateReader implements TableReader {
    */
   fold(tree: Tree, range: Range, program: Program): Steps<FoldResult | undefined> {
     return this.engine.foldSteps(tree.id, range, this.#at, program);
+  }
+
+  /**
+   * Gathers columns of the first rows of a range (`gather.ts`); undefined where there are rows that
+   * only the host can judge.
+   */
+  gather<T>(
+    tree: Tree,
+    range: Range,
+    gathering: Gathering,
+    decode: Decode<T>,
+  ): Steps<Gathered<T> | undefined> {
+    return this.engine.gatherSteps(tree.id, range, this.#at, gathering, decode);
+  }
+
+  /**
+   * Hands `take` the rows that the entries of an index lead to, in the order of the entries, of
+   * which it looks at `limit` at most. Their keys must hold the primary keys.
+   */
+  readEntries(
+    index: TableIndex,
+    range: Range,
+    limit: number,
+    rows: Tree,
+    take: Decode<void>,
+  ): Steps<{ readonly entries: number; readonly resume: Uint8Array | undefined }> {
+    const { tree, rowKeyAt } = index;
+    return this.engine.readEntriesSteps(tree.id, range, this.#at, limit, rowKeyAt, rows.id, take);
   }
 
   *count(tree: Tree, range: Range): Steps<number> {

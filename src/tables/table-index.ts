@@ -96,6 +96,10 @@ export class TableIndex {
     return high === undefined ? { low } : { low, high };
   }
 
+  /** Where the primary key begins in the key, at `at`, of an entry; not of a unique index. */
+  readonly rowKeyAt = (bytes: Uint8Array, at: number): number =>
+    this.kind === "hashed" ? at + hashBytes : this.key.skip(bytes, at);
+
   /** The primary key of the row of an entry; needs keys and values of the batch. */
   primaryKeyOf(batch: RowBatch, row: number): Uint8Array {
     if (this.isUnique) {
