@@ -16,7 +16,7 @@ type Row = Record<string, unknown>;
 
 const values: Record<string, fc.Arbitrary<unknown>> = {
   whole: fc.maxSafeInteger(),
-  ratio: fc.double({ noNaN: true }),
+  ratio: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
   signed: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   big: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   small: fc.integer({ min: 0, max: 255 }),
@@ -108,7 +108,7 @@ test("gathered columns hold what was inserted, whichever are asked for", async (
         return least === null || (small !== null && (small as number) >= least);
       });
       const expected = kept.map((row) =>
-        Object.fromEntries(wanted.map((name) => [name, row[name] === 0 ? 0 : row[name]])),
+        Object.fromEntries(wanted.map((name) => [name, row[name]])),
       );
       expect(found?.rows).toEqual(expected);
       await db.close();
