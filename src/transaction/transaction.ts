@@ -13,6 +13,7 @@ import type {
   Range,
   Snapshot,
   Steps,
+  Turn,
 } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { ExpiryTree } from "./expiry.ts";
@@ -125,6 +126,16 @@ export class Attempt {
   }
 
   /**
+   * As `read` within a commit, where nothing has to be noted: the value where it is at hand, and
+   * otherwise a promise. For what is done in every commit: it makes no generator.
+   */
+  readNewest<T>(tree: Tree, key: Key, decode: DecodeRecord<T>): T | undefined | Promise<unknown> {
+    const staged = this.#overlay.get(tree, key);
+    if (staged !== undefined) return this.#readStaged(staged, decode);
+    return this.#engine.read(tree.id, key, "newest", this.time, decode);
+  }
+
+  /**
    * Reads a record of another tree in the same state: one that never changes while the record that
    * leads to it, read before, stays as it is.
    */
@@ -167,10 +178,7 @@ export class Attempt {
   }
 
   /** Decides the commit at its turn: the effects, or `conflict`. */
-  *decide(
-    effects: EffectBuffer,
-    turn: { readonly time: number; readonly seq: number },
-  ): Steps<void> {
+  *decide(effects: EffectBuffer, turn: Turn): Steps<void> {
     if (this.#at !== "newest" && !(yield* this.#isCurrent(this.#at, turn.time))) throw conflict();
     for (const [tree, staged] of this.#overlay.trees()) {
       if (tree.write !== undefined) {
@@ -185,6 +193,7 @@ export class Attempt {
         }
         this.#expiry.put(effects, tree, key, value, expiryOf(lifetime, turn.time));
       }
+      if (deleted.length === 0) continue;
       // The log need not say that nothing happened.
       const seqs = yield* readSeqs(this.#engine, tree, deleted, "newest", 0);
       deleted.forEach((key, index) => {

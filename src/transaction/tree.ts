@@ -1,4 +1,4 @@
-import type { EffectBuffer, Steps } from "../engine/index.ts";
+import type { EffectBuffer, Steps, Turn } from "../engine/index.ts";
 import type { Key } from "./key.ts";
 
 /** A staged write that a tree's owner encodes. */
@@ -25,7 +25,7 @@ export interface Tree {
    */
   readonly write?: (
     effects: EffectBuffer,
-    turn: { readonly time: number; readonly seq: number },
+    turn: Turn,
     writes: readonly OverlayWrite[],
   ) => Steps<unknown>;
 }
