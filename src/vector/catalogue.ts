@@ -1,6 +1,7 @@
 /** The vector indexes of a database: finding, creating, dropping them. */
 import type { Steps, TreeInfo } from "../engine/index.ts";
 import type { Context, WriteOptions } from "../kv/index.ts";
+import type { IdOption } from "./id.ts";
 import { IndexCore } from "./index-core.ts";
 import { type GraphMaker, type KeeperLimits, linkBudgetOf } from "./keeper.ts";
 import {
@@ -52,8 +53,8 @@ export class VectorIndexes {
     for (const tree of engine.trees()) {
       const descriptor = vectorsOf(tree);
       if (descriptor === undefined) continue;
-      const { kind: _kind, type: _type, ...info } = descriptor;
-      infos.push({ ...info, count: Math.max(0, engine.records(tree.id)) });
+      const { kind: _kind, type: _type, id, ...info } = descriptor;
+      infos.push({ ...info, id: id as IdOption, count: Math.max(0, engine.records(tree.id)) });
     }
     return infos.sort((left, right) => (left.name < right.name ? -1 : 1));
   }
@@ -84,10 +85,7 @@ export class VectorIndexes {
         effects.dropTree(id);
       }
       await this.#context.engine.submit(options);
-      const core = this.#open.get(found.info.id);
-      if (core !== undefined) core.trees.tree.isDropped = true;
-      core?.keeper.discard();
-      this.#open.delete(found.info.id);
+      this.forget(found.info.id);
       return true;
     });
   }
@@ -98,6 +96,20 @@ export class VectorIndexes {
       const found = this.#find(name);
       if (found !== undefined) this.#coreOf(found);
     }
+  }
+
+  /** Opens the index of another tree's records, which is in the catalogue of that one. */
+  attach(ids: TreeIds, descriptor: VectorsDescriptor): IndexCore {
+    return this.#open.get(ids.rows) ?? this.#openCore(ids, descriptor);
+  }
+
+  /** Ends an index whose trees are gone, by the tree of its rows. */
+  forget(rows: number): void {
+    const core = this.#open.get(rows);
+    if (core === undefined) return;
+    core.trees.tree.isDropped = true;
+    core.keeper.discard();
+    this.#open.delete(rows);
   }
 
   /** Ends the work in the background. */
@@ -154,21 +166,22 @@ export class VectorIndexes {
   }
 
   #coreOf(found: Found): IndexCore {
-    const { id } = found.info;
-    let core = this.#open.get(id);
-    if (core === undefined) {
-      const trees = new VectorTrees(this.#context.engine, this.#idsOf(found), found.descriptor);
-      core = new IndexCore(this.#context, trees, found.descriptor, this.#maker, {
-        graphRowsMin: graphRowsMinDefault,
-        backlogMax: backlogMaxDefault,
-        searchRowsMax: searchRowsMaxDefault,
-        scanMatchesMax: scanMatchesMaxDefault,
-        linkBudget: linkBudgetOf(found.descriptor.dimensions),
-        ...this.#limits,
-      });
-      this.#open.set(id, core);
-      core.keeper.wake();
-    }
+    const open = this.#open.get(found.info.id);
+    return open ?? this.#openCore(this.#idsOf(found), found.descriptor);
+  }
+
+  #openCore(ids: TreeIds, descriptor: VectorsDescriptor): IndexCore {
+    const trees = new VectorTrees(this.#context.engine, ids, descriptor);
+    const core = new IndexCore(this.#context, trees, descriptor, this.#maker, {
+      graphRowsMin: graphRowsMinDefault,
+      backlogMax: backlogMaxDefault,
+      searchRowsMax: searchRowsMaxDefault,
+      scanMatchesMax: scanMatchesMaxDefault,
+      linkBudget: linkBudgetOf(descriptor.dimensions),
+      ...this.#limits,
+    });
+    this.#open.set(ids.rows, core);
+    core.keeper.wake();
     return core;
   }
 }

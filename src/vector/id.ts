@@ -18,7 +18,10 @@ export type IdOf<K extends IdOption> = K extends "string"
     ? number
     : bigint;
 
-export interface IdCodec<I extends Id> {
+/** Ids that are keys of another tree, as they are; for the layers above, not for applications. */
+export type RawId = Uint8Array;
+
+export interface IdCodec<I extends Id | RawId> {
   /** The key of an id. @throws CairnError `key_invalid`, `key_too_large`. */
   encode(id: unknown): Uint8Array;
   /** The id whose key is `memory[at, at + length)`. */
@@ -51,10 +54,16 @@ const large: IdCodec<bigint> = {
   decode: integerOf,
 };
 
-export const idCodecs: Readonly<Record<IdOption, IdCodec<Id>>> = {
+const raw: IdCodec<RawId> = {
+  encode: (id) => id as RawId,
+  decode: (memory, at, length) => memory.slice(at, at + length),
+};
+
+export const idCodecs: Readonly<Record<IdOption | "raw", IdCodec<Id | RawId>>> = {
   string: text,
   number: whole,
   bigint: large,
+  raw,
 };
 
 /** 8 bytes, big-endian, the sign bit flipped: in the order of the numbers. */

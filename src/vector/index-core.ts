@@ -4,7 +4,7 @@ import { nextTurn, runAsync, runSync, type Snapshot, type Steps } from "../engin
 import { CairnError } from "../errors.ts";
 import { type Context, checkOptions, checkWhole, describeValue, invalid } from "../kv/index.ts";
 import { throwIfAborted } from "../transaction/index.ts";
-import { type Id, type IdCodec, idCodecs } from "./id.ts";
+import { type Id, type IdCodec, idCodecs, type RawId } from "./id.ts";
 import { type Graph, type GraphMaker, Keeper, type KeeperLimits } from "./keeper.ts";
 import { graphOptions, type VectorsDescriptor, vectorsDropped } from "./options.ts";
 import { encodeRow, type Row } from "./row.ts";
@@ -44,7 +44,7 @@ export class IndexCore {
   readonly descriptor: VectorsDescriptor;
   readonly trees: VectorTrees;
   readonly keeper: Keeper;
-  readonly idCodec: IdCodec<Id>;
+  readonly idCodec: IdCodec<Id | RawId>;
   readonly #searcher: Searcher;
   readonly #maker: GraphMaker;
   #measurer: Graph | undefined;

@@ -49,7 +49,9 @@ export interface VectorsInfo {
 }
 
 /** The JSON of an index's tree of rows in the catalogue. */
-export interface VectorsDescriptor extends Omit<VectorsInfo, "count"> {
+export interface VectorsDescriptor extends Omit<VectorsInfo, "count" | "id"> {
+  /** `raw` for the vectors of another tree's records. */
+  readonly id: IdOption | "raw";
   readonly kind: "ordered";
   readonly type: "vectors";
 }

@@ -30,7 +30,8 @@ export interface VectorRecord<Meta, I extends Id = string> {
   readonly metadata: Meta;
 }
 
-function scoreOf(metric: VectorMetric, distance: number, dimensions: number): number {
+/** Larger is nearer; see {@link SearchResult.score}. */
+export function scoreOf(metric: VectorMetric, distance: number, dimensions: number): number {
   switch (metric) {
     case "cosine":
       return 1 - distance;

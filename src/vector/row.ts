@@ -22,7 +22,7 @@
  */
 import type { Decode } from "../engine/index.ts";
 import { decodeText } from "../kv/index.ts";
-import type { Id, IdCodec } from "./id.ts";
+import type { Id, IdCodec, RawId } from "./id.ts";
 
 const headBytes = 8;
 
@@ -36,7 +36,7 @@ export const nextKey: Uint8Array = new Uint8Array([0]);
 const textEncoder = new TextEncoder();
 
 export interface Row {
-  readonly id: Id;
+  readonly id: Id | RawId;
   readonly vector: Float32Array;
   /** Parsed JSON; undefined for none. */
   readonly metadata: unknown;
@@ -56,16 +56,16 @@ export function encodeRow(vector: Float32Array, id: Uint8Array, metadata: string
 
 /** A row without its vector. */
 export interface RowHead {
-  readonly id: Id;
+  readonly id: Id | RawId;
   readonly metadata: unknown;
 }
 
 /** Decoders of rows of an index whose vectors have so many components. */
 export class RowDecoder {
   readonly #vectorBytes: number;
-  readonly #idCodec: IdCodec<Id>;
+  readonly #idCodec: IdCodec<Id | RawId>;
 
-  constructor(dimensions: number, idCodec: IdCodec<Id>) {
+  constructor(dimensions: number, idCodec: IdCodec<Id | RawId>) {
     this.#vectorBytes = dimensions * 4;
     this.#idCodec = idCodec;
   }
