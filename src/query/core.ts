@@ -15,6 +15,7 @@ import { type Attempt, throwIfAborted } from "../transaction/index.ts";
 import { type Compiled, compileQuery } from "./compile.ts";
 import { type Answer, Execution, type ResultRow } from "./execute.ts";
 import { Frame } from "./frame.ts";
+import { notAPoint, Point } from "./point.ts";
 import { pagedFrom } from "./position.ts";
 import { type Clauses, type Resolved, resolve } from "./resolve.ts";
 import { parametersOf } from "./rewrite.ts";
@@ -52,10 +53,17 @@ interface PagePosition {
   readonly after: readonly unknown[] | undefined;
 }
 
+/** A compiled query, and the kinds of the parameters that it is for. */
+interface Variant {
+  readonly kinds: readonly string[];
+  readonly compiled: Compiled;
+  readonly point: Point | undefined;
+}
+
 interface Prepared {
   readonly resolved: Resolved;
   readonly names: readonly string[];
-  readonly compiled: Map<string, Compiled>;
+  readonly variants: Variant[];
   readonly states: readonly unknown[];
 }
 
@@ -121,40 +129,71 @@ export class QueryCore {
   }
 
   #prepare(snapshot?: Snapshot): Prepared {
-    const states = this.sources.map(({ core }) => core.requireAt(snapshot));
     const before = this.#prepared;
-    if (before?.states.every((state, at) => state === states[at])) return before;
+    if (before !== undefined && this.#isCurrent(before, snapshot)) return before;
+    const states = this.sources.map(({ core }) => core.requireAt(snapshot));
     const sources = this.sources.map(({ alias }, at) => ({ alias, state: states[at] }));
     const plain = resolve(sources, this.clauses);
     const resolved = this.#page === undefined ? plain : pagedFrom(plain, this.#page.after);
     const names = new Set<string>();
     for (const one of expressionsOf(resolved)) parametersOf(one, names);
-    this.#prepared = { resolved, names: [...names], compiled: new Map(), states };
+    this.#prepared = { resolved, names: [...names], variants: [], states };
     return this.#prepared;
   }
 
-  #compile(
-    given: ParameterValues | undefined,
-    snapshot: Snapshot | undefined,
-  ): { compiled: Compiled; values: unknown[] } {
-    const { resolved, names, compiled } = this.#prepare(snapshot);
+  #isCurrent({ states }: Prepared, snapshot: Snapshot | undefined): boolean {
+    const { sources } = this;
+    for (let at = 0; at < states.length; at++) {
+      if (sources[at].core.requireAt(snapshot) !== states[at]) return false;
+    }
+    return true;
+  }
+
+  #valuesOf({ names }: Prepared, given: ParameterValues | undefined): unknown[] {
     if (given !== undefined) {
       for (const name in given) if (!names.includes(name)) throw unknownParameter(name, names);
     }
-    const values = names.map((name) => {
-      const value = given?.[name];
-      if (value === undefined) throw missingParameter(name);
-      return value;
-    });
-    const kinds = values.map(kindOfValue);
-    let key = "";
-    for (const { family, number } of kinds) key += `${family}${number ?? ""},`;
-    let found = compiled.get(key);
-    if (found === undefined) {
-      found = compileQuery(resolved, { names, kinds });
-      compiled.set(key, found);
+    const values: unknown[] = new Array(names.length);
+    for (let at = 0; at < names.length; at++) {
+      const value = given?.[names[at]];
+      if (value === undefined) throw missingParameter(names[at]);
+      values[at] = value;
     }
-    return { compiled: found, values };
+    return values;
+  }
+
+  /** The query compiled for values like these. */
+  #variant({ resolved, names, variants }: Prepared, values: readonly unknown[]): Variant {
+    for (const variant of variants) {
+      if (isOfKinds(values, variant.kinds)) return variant;
+    }
+    const kinds = values.map(kindOfValue);
+    const compiled = compileQuery(resolved, { names, kinds });
+    const variant = { kinds: values.map(kindName), compiled, point: Point.of(compiled) };
+    variants.push(variant);
+    return variant;
+  }
+
+  /**
+   * The only row, if any, of a query that finds it by its whole primary key. Answers `notAPoint`
+   * for other queries, and where that may have to wait unless `canWait` is false.
+   */
+  point(
+    parameters: ParameterValues | undefined,
+    options: QueryOptions | undefined,
+    canWait: boolean,
+  ): ResultRow | undefined | typeof notAPoint {
+    if (this.attempt !== undefined || this.#page !== undefined) return notAPoint;
+    const { engine } = this.tables.context;
+    if (canWait && !engine.storage.capabilities.sync) return notAPoint;
+    this.#check(options);
+    const snapshot = options?.snapshot;
+    const prepared = this.#prepare(snapshot);
+    const values = this.#valuesOf(prepared, parameters ?? options?.parameters);
+    const { point } = this.#variant(prepared, values);
+    if (point === undefined) return notAPoint;
+    throwIfAborted(options?.signal);
+    return point.readSync(engine, values, snapshot);
   }
 
   /**
@@ -173,7 +212,9 @@ export class QueryCore {
       attempt.requireOpen();
       for (const { core } of this.sources) yield* enterTable(this.tables, core, attempt);
     }
-    const { compiled, values } = this.#compile(options?.parameters, options?.snapshot);
+    const prepared = this.#prepare(options?.snapshot);
+    const values = this.#valuesOf(prepared, options?.parameters);
+    const { compiled } = this.#variant(prepared, values);
     const { context } = this.tables;
     const { engine } = context;
     const snapshot = options?.snapshot;
@@ -246,6 +287,23 @@ export class QueryCore {
   runSync<T>(steps: (isHeld: boolean) => Steps<T>): T {
     return runSync(steps(false));
   }
+}
+
+/** What values of parameters must have in common to share a compiled query. */
+function kindName(value: unknown): string {
+  if (typeof value === "number") {
+    if (Number.isSafeInteger(value)) return "whole";
+    // Nothing is compiled for what is no number.
+    return Number.isNaN(value) ? "" : "float";
+  }
+  if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
+  const { family } = kindOfValue(value);
+  return family;
+}
+
+function isOfKinds(values: readonly unknown[], kinds: readonly string[]): boolean {
+  for (let at = 0; at < kinds.length; at++) if (kindName(values[at]) !== kinds[at]) return false;
+  return true;
 }
 
 /** Everything that a run answers. */

@@ -6,6 +6,7 @@ import { Distinct, Groups } from "./group.ts";
 import { HashJoin, type JoinSetup, type JoinStage, type Lookup, LookupJoin } from "./join.ts";
 import { choosePath, type Path, type Wish } from "./path.ts";
 import { foldAll, programOfScan } from "./program.ts";
+import { projection } from "./projection.ts";
 import type { Push, Run } from "./run.ts";
 import { Scan, type Test } from "./scan.ts";
 import { Sorter } from "./sort.ts";
@@ -56,7 +57,7 @@ export class Execution {
     this.#run = run;
     this.#compiled = compiled;
     this.#isCounting = answer === "count";
-    const project = projection(run, compiled);
+    const project = projection(run.frame, compiled);
     this.#project =
       answer === "keyed" ? () => ({ row: project(), keys: this.#orderValues() }) : project;
     this.#distinct = compiled.isDistinct ? new Distinct(run.budget) : undefined;
@@ -271,32 +272,6 @@ function filtered(run: Run, tests: readonly Test[], push: Push): Push {
   return () => {
     for (const test of tests) if (test(run.frame) !== true) return;
     push();
-  };
-}
-
-/** Makes results of frames. */
-function projection({ frame }: Run, { outputs, sources }: Compiled): () => ResultRow {
-  if (outputs !== undefined) {
-    const template = Object.fromEntries(outputs.map(({ name }) => [name, null]));
-    return () => {
-      const row: ResultRow = { ...template };
-      for (const { name, of } of outputs) row[name] = of.evaluate(frame);
-      return row;
-    };
-  }
-  const decoders = sources.map(({ state }) => state.codec.decodeRow);
-  if (sources.length === 1) {
-    const [decode] = decoders;
-    const [cell] = frame.cells;
-    return () => decode(cell.memory, cell.at, 0);
-  }
-  return () => {
-    const row: ResultRow = {};
-    sources.forEach(({ alias }, source) => {
-      const { memory, at } = frame.cells[source];
-      row[alias] = at < 0 ? null : decoders[source](memory, at, 0);
-    });
-    return row;
   };
 }
 

@@ -23,7 +23,7 @@ export class Cell {
 
 export class Frame {
   readonly cells: readonly Cell[];
-  readonly parameters: readonly unknown[];
+  parameters: readonly unknown[];
   /** Behind a grouping: the group's keys, then its aggregates. */
   values: readonly unknown[] = [];
 

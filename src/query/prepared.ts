@@ -1,7 +1,8 @@
 /** A query that is run often, with other values each time. */
 import type { AsyncRows, SyncRows } from "../kv/index.ts";
-import type { ParameterValues, QueryOptions } from "./core.ts";
+import type { ParameterValues, QueryCore, QueryOptions } from "./core.ts";
 import type { Page, PageOptions } from "./page.ts";
+import { notAPoint } from "./point.ts";
 import type { Query } from "./query.ts";
 
 type Options = Omit<QueryOptions, "parameters">;
@@ -13,10 +14,12 @@ type Options = Omit<QueryOptions, "parameters">;
  */
 export class PreparedQuery<R, P extends ParameterValues> {
   readonly #query: Query<never, R>;
+  readonly #core: QueryCore;
 
   /** Not for applications: `query.prepare` makes it. */
-  constructor(query: Query<never, R>) {
+  constructor(query: Query<never, R>, core: QueryCore) {
     this.#query = query;
+    this.#core = core;
   }
 
   all(parameters: P, options?: Options): Promise<R[]> {
@@ -24,6 +27,8 @@ export class PreparedQuery<R, P extends ParameterValues> {
   }
 
   allSync(parameters: P, options?: Options): R[] {
+    const point = this.#core.point(parameters, options, false);
+    if (point !== notAPoint) return (point === undefined ? [] : [point]) as R[];
     return this.#query.allSync({ ...options, parameters });
   }
 
@@ -32,6 +37,8 @@ export class PreparedQuery<R, P extends ParameterValues> {
   }
 
   firstSync(parameters: P, options?: Options): R | undefined {
+    const point = this.#core.first.point(parameters, options, false);
+    if (point !== notAPoint) return point as R | undefined;
     return this.#query.firstSync({ ...options, parameters });
   }
 

@@ -8,6 +8,7 @@ import { type ParameterValues, QueryCore, type QueryOptions } from "./core.ts";
 import { explain, type QueryExplanation } from "./explain.ts";
 import { type Page, type PageOptions, readPage } from "./page.ts";
 import type { Direction, JoinKind } from "./plan.ts";
+import { notAPoint } from "./point.ts";
 import { PreparedQuery } from "./prepared.ts";
 import type { Clauses, Output } from "./resolve.ts";
 import { readResults } from "./results.ts";
@@ -205,21 +206,29 @@ export class Query<S extends Sources, R> {
 
   /** All rows. */
   async all(options?: QueryOptions): Promise<R[]> {
+    const point = this.#core.point(undefined, options, true);
+    if (point !== notAPoint) return (point === undefined ? [] : [point]) as R[];
     return (await this.#core.run((isHeld) => this.#core.all(options, isHeld))) as R[];
   }
 
   allSync(options?: QueryOptions): R[] {
+    const point = this.#core.point(undefined, options, false);
+    if (point !== notAPoint) return (point === undefined ? [] : [point]) as R[];
     return this.#core.runSync((isHeld) => this.#core.all(options, isHeld)) as R[];
   }
 
   /** The first row, or undefined. */
   async first(options?: QueryOptions): Promise<R | undefined> {
     const core = this.#core.first;
+    const point = core.point(undefined, options, true);
+    if (point !== notAPoint) return point as R | undefined;
     return (await core.run((isHeld) => core.all(options, isHeld)))[0] as R | undefined;
   }
 
   firstSync(options?: QueryOptions): R | undefined {
     const core = this.#core.first;
+    const point = core.point(undefined, options, false);
+    if (point !== notAPoint) return point as R | undefined;
     return core.runSync((isHeld) => core.all(options, isHeld))[0] as R | undefined;
   }
 
@@ -249,7 +258,7 @@ export class Query<S extends Sources, R> {
   /** The query for many runs with other values for its parameters. */
   prepare<P extends ParameterValues = ParameterValues>(): PreparedQuery<R, P> {
     this.#core.resolved();
-    return new PreparedQuery<R, P>(this as unknown as Query<never, R>);
+    return new PreparedQuery<R, P>(this as unknown as Query<never, R>, this.#core);
   }
 
   /**

@@ -5,6 +5,8 @@ import { boundsOf, familyOf } from "./types.ts";
 /** The value that equals `value` in a column; undefined where there is none. */
 export function storable(column: TableColumn, value: unknown): unknown {
   if (value === null) return undefined;
+  // What most keys are; adding 0 turns -0 into 0.
+  if (column.type === "integer" && Number.isSafeInteger(value)) return (value as number) + 0;
   if (familyOf(column.type) !== "number") return value;
   const bounds = boundsOf(column.type);
   if (bounds === undefined) {
