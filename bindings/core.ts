@@ -5,6 +5,7 @@
  * operation needs to look whether its views are still good.
  */
 import { CairnError } from "../src/errors.ts";
+import { guardExports } from "./guard.ts";
 import { columns, coreKeyBytesMax, keysOfMany, rowsMax, statusF64, statusU32 } from "./status.ts";
 
 /** The exports of assembly/index.ts that the host uses. Unsigned results may arrive signed. */
@@ -127,7 +128,11 @@ const loopCharsMax = 16;
 
 /** One instance of the core, for one database. */
 export class Core {
+  /** Each throws `core_failed` for a trap, and for every call after one. */
   readonly exports: CoreExports;
+  hasTrapped = false;
+  /** Called for the first trap, before it is thrown. */
+  onTrap: (error: CairnError) => void = () => undefined;
   readonly inputAddress: number;
   readonly inputBytesMax: number;
   readonly outputAddress: number;
@@ -142,7 +147,10 @@ export class Core {
 
   constructor(module: WebAssembly.Module) {
     const instance = new WebAssembly.Instance(module, {});
-    const exports = instance.exports as unknown as CoreExports;
+    const exports = guardExports(instance.exports as unknown as CoreExports, (error) => {
+      this.hasTrapped = true;
+      this.onTrap(error);
+    });
     exports.initialize();
     this.exports = exports;
     this.#statusAddress = exports.statusAddress() >>> 0;

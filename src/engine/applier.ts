@@ -23,6 +23,11 @@ export class Applier {
     this.#trees = trees;
   }
 
+  /** Nothing can be rolled back, and nothing be shown, any more. */
+  get hasTrapped(): boolean {
+    return this.#core.hasTrapped;
+  }
+
   /** Begins the epoch of a commit: its number. */
   begin(): number {
     const epoch = this.#core.exports.beginEpoch();

@@ -148,6 +148,7 @@ export class Engine {
       poisoned: () => this.maintenance.stop(),
     });
     this.maintenance = new Maintenance(this, options);
+    this.core.onTrap = (error) => this.pipeline.poison(error);
     this.pager.onPressure = () => this.snapshots.lapseOldest();
     this.pager.onWriteFailed = (error) => this.pipeline.poison(error);
     this.snapshots.onRelease = () => this.forest.forgetDropped();
@@ -349,7 +350,6 @@ export class Engine {
     return yield* this.#pinned(epoch, this.#reader.fold(tree, range, epoch, program));
   }
 
-  *countRangeSteps(
   /** Gathers columns of the first table rows of a range; see {@link Reader.gather}. */
   *gatherSteps<T>(
     tree: number,
@@ -378,6 +378,7 @@ export class Engine {
     return yield* this.#pinned(epoch, steps);
   }
 
+  *countRangeSteps(
     tree: number,
     low: Uint8Array | string,
     high: Uint8Array | string,
@@ -603,7 +604,7 @@ export class Engine {
   async #close(): Promise<void> {
     await this.pipeline.idle();
     try {
-      this.snapshots.releaseAll();
+      if (!this.core.hasTrapped) this.snapshots.releaseAll();
       await this.maintenance.close();
     } finally {
       this.#isClosed = true;

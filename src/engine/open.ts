@@ -7,7 +7,6 @@ import { budgetFrames, Engine } from "./engine.ts";
 import { imageFile } from "./images.ts";
 import { rewrite } from "./log/rewrite.ts";
 import type { EngineOptions, RecoveryReport } from "./options.ts";
-import { asCairnError } from "./pipeline.ts";
 import { createDatabase, type Recovered, type RecoverySetup, recover } from "./recovery.ts";
 import { encodeRoot, firstRecord } from "./root.ts";
 import { runAsync } from "./steps.ts";
@@ -43,7 +42,7 @@ export async function openEngine(
       // The first failure is the one to tell of; the claim must be given up all the same.
     }
     await claim.release();
-    throw error instanceof WebAssembly.RuntimeError ? asCairnError(error) : error;
+    throw error;
   }
 }
 

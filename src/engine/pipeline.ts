@@ -172,7 +172,7 @@ export class Pipeline {
     // A commit whose group could not be written has an outcome too: what counts is the refusal.
     let failure: { error: unknown } | undefined;
     commit.reject = (error) => {
-      failure = { error };
+      failure ??= { error };
     };
     while (this.#open.commits.length > 0) runSync(this.#process(true));
     if (failure !== undefined) throw failure.error;
@@ -396,7 +396,7 @@ export class Pipeline {
       commit.outcome = { receipt: commit.receipt, result, removed };
     } catch (error) {
       // A trap leaves the core's memory as it was in the middle of something.
-      if (error instanceof WebAssembly.RuntimeError) this.poison(error);
+      if (applier.hasTrapped) this.poison(error);
       else if (isOpen) applier.rollback();
       commit.reject(
         commit.signal?.aborted && error === commit.signal.reason ? aborted(error) : error,
@@ -430,22 +430,29 @@ export class Pipeline {
     }
   }
 
+  /** The group is in the log, so it is answered, even if it cannot be shown any more. */
   #publish(state: Published, isDurable: boolean): void {
-    // A synchronous commit may have published a later state while this group's sync was under way.
-    // What else could not be written meanwhile takes nothing from this group, which is answered;
-    // only a core that has trapped can show nothing new.
-    if (this.#poison?.code !== "core_failed" && state.epoch > this.#published) {
-      this.#published = state.epoch;
-      this.#setup.publish(state);
+    try {
+      // A synchronous commit may have published a later state while this group's sync was under
+      // way. What else could not be written meanwhile takes nothing from this group.
+      if (!this.#setup.applier.hasTrapped && state.epoch > this.#published) {
+        this.#published = state.epoch;
+        this.#setup.publish(state);
+      }
+      this.#setup.appended(isDurable);
+    } catch (error) {
+      this.poison(error);
     }
-    this.#setup.appended(isDurable);
   }
 
-  /** Nobody can tell whether the group is in the log: it and everything after it is refused. */
+  /**
+   * Nobody can tell whether the group is in the log: it and everything after it is refused. Commits
+   * without an outcome were refused before, or the core has trapped before their turn.
+   */
   #fail(group: Group, cause: unknown): void {
     const error = asCairnError(cause);
     for (const commit of group.commits) {
-      if (commit.outcome !== undefined) commit.reject(outcomeUnknown(error));
+      commit.reject(commit.outcome === undefined ? error : outcomeUnknown(error));
     }
     group.commits = [];
     this.poison(error);
@@ -460,12 +467,9 @@ function settle(commits: readonly Commit[], isDurable: boolean): void {
   }
 }
 
-/** A trap of the core, or what a storage has thrown, as the error that callers are promised. */
-export function asCairnError(cause: unknown): CairnError {
+/** What a storage has thrown, as the error that callers are promised. */
+function asCairnError(cause: unknown): CairnError {
   if (cause instanceof CairnError) return cause;
-  if (cause instanceof WebAssembly.RuntimeError) {
-    return new CairnError("core_failed", `The core has trapped: ${cause.message}.`, { cause });
-  }
   return new CairnError("storage_failed", String(cause), { cause });
 }
 

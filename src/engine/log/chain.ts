@@ -58,8 +58,14 @@ export function* readSegments(
   for (const segment of yield* wait(log.list())) {
     if (segment < from.segment) continue;
     const bytes = yield* wait(log.size(segment));
-    const read = yield* wait(log.read(segment, 0, opening));
-    const { header, copiesLost } = decodeSegmentHeader(opening.subarray(0, read), checksum);
+    let read = yield* wait(log.read(segment, 0, opening));
+    let opened = decodeSegmentHeader(opening.subarray(0, read), checksum);
+    if (opened.header === undefined) {
+      // It would be dropped as never begun, so this must not be what only one read has brought.
+      read = yield* wait(log.read(segment, 0, opening));
+      opened = decodeSegmentHeader(opening.subarray(0, read), checksum);
+    }
+    const { header, copiesLost } = opened;
     const place = { segment, offset: 0, seq: from.seq + 1 };
     if (header !== undefined) requireOurs(header, databaseId, place);
     if (read < segmentHeaderBytes) {

@@ -46,3 +46,18 @@ test("a flip that is there again is a torn end, and told", () => {
   const { groups, tail } = readAll(log, { windowBytes: 1 << 20 });
   expect([groups.length, tail.kind, tail.droppedBytes > 0]).toEqual([2, "torn", true]);
 });
+
+test("a header that one read brings as zeros costs no acknowledged commit", () => {
+  const { log } = write();
+  const whole = log.segments.get(1) as Uint8Array;
+  let reads = 0;
+  log.read = (_segment, at, into) => {
+    const isFirst = at === 0 && ++reads === 1;
+    const count = Math.min(into.length, whole.length - at);
+    if (isFirst) into.fill(0);
+    else into.set(whole.subarray(at, at + count));
+    return count;
+  };
+  const { groups, tail } = readAll(log, { windowBytes: 1 << 20 });
+  expect([reads > 1, groups.length, tail.kind]).toEqual([true, 3, "unclosed"]);
+});

@@ -118,8 +118,7 @@ async function requireHandle(engine: Engine, teller: Teller): Promise<void> {
     const found = difference(onlyOf(await readState(engine), engine), onlyOf(published, engine));
     if (found !== undefined) throw new Error(`the handle answers something else: ${found}`);
   } catch (error) {
-    // A read that runs into a trap tells of the trap itself.
-    if (!(error instanceof WebAssembly.RuntimeError)) requireTyped(error);
+    requireTyped(error);
   }
   if (engine.pipeline.isPoisoned) {
     let code = "nothing";
