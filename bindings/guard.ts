@@ -101,8 +101,8 @@ function coreFailed(cause: unknown): CairnError {
   const what = cause instanceof Error ? cause.message : String(cause);
   return new CairnError(
     "core_failed",
-    `The core has trapped: ${what}. Nothing more is answered from its memory. Close the database, ` +
-      "open it again, and verify it: what was committed is in the log.",
+    `The core has trapped: ${what}. Nothing more is answered from its memory. Close the ` +
+      "database, open it again, and verify it: what was committed is in the log.",
     { cause },
   );
 }

@@ -26,7 +26,11 @@ const vitest = "node_modules/vitest/vitest.mjs";
 const { status } = spawnSync(
   process.execPath,
   [vitest, "run", ...tests, "--maxWorkers=1", "--coverage", "--coverage.provider=v8"].concat(
-    ["--coverage.reporter=json", `--coverage.reportsDirectory=${folder}`],
+    [
+      "--coverage.reporter=json",
+      "--coverage.reportOnFailure",
+      `--coverage.reportsDirectory=${folder}`,
+    ],
     include,
   ),
   { stdio: ["ignore", "ignore", "inherit"] },

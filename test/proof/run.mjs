@@ -4,7 +4,8 @@
 //
 //   PART   crash, kill, model, isolation, fuzz, damage, errors: test/proof/parts/PART.ts
 //          mutant [ID]  the planted mistakes, or one of them;  mutant random  random ones
-//          all          all parts, in shares of --seconds (3,600), --jobs (2) at a time
+//          all          all parts, until what is missing of a full campaign is reached, or --seconds
+//                       (3,600) are over; --jobs (2) at a time
 //          ledger       what has been done with the engine as it is now
 //
 // The seed is one more than the highest that the ledger has for this part and this engine; so runs
@@ -16,23 +17,28 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import * as esbuild from "esbuild";
-import { addRun, engineRevision, readLedger, runsOf, tableOf } from "./ledger.mjs";
+import { addRun, engineRevision, readLedger, runsOf, tableOf, totalsOf } from "./ledger.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 process.chdir(root);
 
-/** Shares of a full campaign. */
-const shares = {
-  crash: 30,
-  model: 20,
-  kill: 14,
-  fuzz: 10,
-  isolation: 8,
-  damage: 8,
-  errors: 4,
-  mutant: 3,
-  "mutant random": 3,
-};
+/**
+ * A full campaign: what the counts of a part are to reach with one engine, and by how many runs
+ * side by side. Those that take longest come first.
+ */
+const goals = [
+  { part: "kill", of: "cycles", goal: 3_600, runs: 1 },
+  { part: "model", of: "operations", goal: 20_000_000, runs: 2 },
+  { part: "fuzz", of: "executions", goal: 20_000_000, runs: 2 },
+  { part: "crash", of: "states", goal: 1_000_000, runs: 1 },
+  { part: "damage", of: "flips", goal: 524_288, runs: 1 },
+  { part: "mutant random", of: "randomMutants", goal: 60, runs: 1 },
+  { part: "mutant", of: "caught", goal: 1, runs: 1 },
+  { part: "errors", of: "told", goal: 1, runs: 1 },
+  { part: "isolation", of: "transactions", goal: 300_000, runs: 1 },
+];
+/** Of these there is no half: they end by themselves. */
+const wholeParts = new Set(["mutant", "errors"]);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -59,8 +65,8 @@ function wholeOf(name) {
 /** The part's name in the ledger: a single mutant is no run of all of them. */
 const name = only === undefined ? part : `${part} ${only}`;
 
-function nextSeed() {
-  const seeds = runsOf(readLedger(), revision, name).map((run) => run.seed);
+function nextSeed(of = name) {
+  const seeds = runsOf(readLedger(), revision, of).map((run) => run.seed);
   return Math.max(0, ...seeds) + 1;
 }
 
@@ -128,18 +134,32 @@ async function runPart() {
   process.exitCode = failed > 0 ? 1 : 0;
 }
 
-/** Every part in a process of its own, so many at a time. */
+/** What is still missing, as runs of their own: a campaign that was ended goes on where it was. */
+function missingRuns() {
+  const totals = totalsOf(readLedger(), revision);
+  return goals.flatMap(({ part: each, of, goal, runs }) => {
+    const done = totals.get(each)?.counts[of] ?? 0;
+    if (done >= goal) return [];
+    const count = wholeParts.has(each) ? [] : ["--count", String(Math.ceil((goal - done) / runs))];
+    const first = wholeOf("seed") ?? nextSeed(each);
+    return Array.from({ length: runs }, (_, index) => [
+      ...each.split(" "),
+      ...["--seed", String(first + index), ...count],
+    ]);
+  });
+}
+
+/** Every run in a process of its own, so many at a time. */
 async function runAll() {
   const seconds = wholeOf("seconds") ?? 3600;
   const jobs = Math.max(1, wholeOf("jobs") ?? 2);
-  const waiting = Object.entries(shares);
-  const total = waiting.reduce((sum, [, share]) => sum + share, 0);
+  const waiting = missingRuns();
   const sums = { passed: 0, failed: 0 };
   const worker = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [each, share] = next;
-      const time = Math.max(1, Math.floor((seconds * jobs * share) / total));
-      const { output, code } = await runChild(each, time);
+      const left = Math.floor(seconds - performance.now() / 1000);
+      if (left < 1) return;
+      const { output, code } = await runChild([...next, "--seconds", String(left)]);
       process.stdout.write(output);
       const [, passed = 0, failed = 1] = /(\d+) passed, (\d+) failed\s*$/.exec(output) ?? [];
       sums.passed += Number(passed);
@@ -151,15 +171,8 @@ async function runAll() {
   console.log(`${sums.passed} passed, ${sums.failed} failed`);
 }
 
-function runChild(each, seconds) {
-  const seed = values.seed === undefined ? [] : ["--seed", values.seed];
-  const args = [
-    fileURLToPath(import.meta.url),
-    ...each.split(" "),
-    "--seconds",
-    String(seconds),
-    ...seed,
-  ];
+function runChild(run) {
+  const args = [fileURLToPath(import.meta.url), ...run];
   if (values["no-ledger"]) args.push("--no-ledger");
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
