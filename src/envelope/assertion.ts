@@ -44,7 +44,13 @@ interface Failure {
 
 /** An assertion that is ready to be judged. */
 interface Judge {
-  readonly judge: (view: View) => Steps<Verdict>;
+  readonly judge: (view: View) => Steps<Verdict> | Verdict;
+}
+
+/** A verdict that may need steps to be found. */
+function* verdictOf({ judge }: Judge, view: View): Steps<Verdict> {
+  const verdict = judge(view);
+  return verdict === undefined || "path" in verdict ? verdict : yield* verdict;
 }
 
 /** The assertions of an envelope, before or after its mutations. */
@@ -74,8 +80,8 @@ export class Assertions {
 
   /** @throws CairnError `assertion_failed` for the first that does not hold. */
   *judge(view: View): Steps<void> {
-    for (const [index, { judge }] of this.#judges.entries()) {
-      const failure = yield* judge(view);
+    for (const [index, judge] of this.#judges.entries()) {
+      const failure = yield* verdictOf(judge, view);
       if (failure !== undefined) throw failed(this.#where, index, failure);
     }
   }
@@ -83,8 +89,8 @@ export class Assertions {
   /** All that do not hold. */
   *failures(view: View): Steps<CairnError[]> {
     const found: CairnError[] = [];
-    for (const [index, { judge }] of this.#judges.entries()) {
-      const failure = yield* judge(view);
+    for (const [index, judge] of this.#judges.entries()) {
+      const failure = yield* verdictOf(judge, view);
       if (failure !== undefined) found.push(failed(this.#where, index, failure));
     }
     return found;
@@ -193,15 +199,29 @@ class Compiler {
     if (assertion.assert === "rowVersion") {
       return version(path, assertion.expected, ({ attempt }) => attempt.read(rows, key, seqOf));
     }
-    const { position } = state.column(assertion.column);
+    const { position, kind } = state.column(assertion.column);
     const { op, expected } = assertion;
-    const predicate = predicateOf({ [assertion.column]: { [op]: expected } });
-    const isTrue = compilePredicate(predicate, state.valuesSource);
+    const isTrue =
+      kind.family === "number" && isMeasure(expected) && operators.has(op)
+        ? (values: readonly unknown[]) => isNumberTrue(values[position], op, expected)
+        : compilePredicate(
+            predicateOf({ [assertion.column]: { [op]: expected } }),
+            state.valuesSource,
+          );
+    const verdict = (values: readonly unknown[] | undefined): Verdict => {
+      if (values === undefined) return missing(path);
+      return isTrue(values) ? undefined : found(path, values[position]);
+    };
+    const { decodeValues } = codec;
+    const steps = function* ({ attempt }: View): Steps<Verdict> {
+      return verdict(yield* attempt.read(rows, key, decodeValues));
+    };
     return {
-      *judge({ attempt }) {
-        const values = yield* attempt.read(rows, key, codec.decodeValues);
-        if (values === undefined) return missing(path);
-        return isTrue(values) ? undefined : found(path, values[position]);
+      judge(view) {
+        const { attempt } = view;
+        if (!attempt.isNewest) return steps(view);
+        const values = attempt.readNewest(rows, key, decodeValues);
+        return values instanceof Promise ? steps(view) : verdict(values);
       },
     };
   }
@@ -283,8 +303,8 @@ function version(
 function all(judges: readonly Judge[]): Judge {
   return {
     *judge(view) {
-      for (const [index, { judge }] of judges.entries()) {
-        const failure = yield* judge(view);
+      for (const [index, judge] of judges.entries()) {
+        const failure = yield* verdictOf(judge, view);
         if (failure !== undefined) return { ...failure, path: `all[${index}].${failure.path}` };
       }
       return undefined;
@@ -295,16 +315,18 @@ function all(judges: readonly Judge[]): Judge {
 function any(judges: readonly Judge[]): Judge {
   return {
     *judge(view) {
-      for (const { judge } of judges) if ((yield* judge(view)) === undefined) return undefined;
+      for (const judge of judges) {
+        if ((yield* verdictOf(judge, view)) === undefined) return undefined;
+      }
       return found("any", false);
     },
   };
 }
 
-function not({ judge }: Judge): Judge {
+function not(inner: Judge): Judge {
   return {
     *judge(view) {
-      return (yield* judge(view)) === undefined ? found("not", true) : undefined;
+      return (yield* verdictOf(inner, view)) === undefined ? found("not", true) : undefined;
     },
   };
 }
@@ -324,6 +346,16 @@ function holds(op: ComparisonOperator, comparison: number): boolean {
     case "gte":
       return comparison >= 0;
   }
+}
+
+/** What a column of numbers can be compared with at once; null and the rest are expressions. */
+function isMeasure(value: unknown): value is number | bigint {
+  return typeof value === "bigint" || (typeof value === "number" && !Number.isNaN(value));
+}
+
+/** As the expression says it: null compares with nothing. */
+function isNumberTrue(value: unknown, op: ComparisonOperator, expected: number | bigint): boolean {
+  return value !== null && holds(op, order(value as number | bigint, expected));
 }
 
 /** Numbers and bigints compare by their exact values. */
@@ -363,9 +395,7 @@ function failed(where: "before" | "after", index: number, failure: Failure): Cai
 
 function checkNumber(op: unknown, expected: unknown): void {
   if (!operators.has(op as string)) throw unknown(op);
-  if (typeof expected === "bigint" || (typeof expected === "number" && !Number.isNaN(expected))) {
-    return;
-  }
+  if (isMeasure(expected)) return;
   throw invalid("compare a count or sum", "the value", describeValue(expected), "a number");
 }
 

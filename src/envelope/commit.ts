@@ -193,13 +193,13 @@ export function* apply(ready: Ready, attempt: Attempt, seq: number): Steps<Mutat
   const { before, after, mutations } = ready;
   before.check();
   after.check();
-  for (const { check } of mutations) check?.();
+  for (const mutation of mutations) mutation.check?.();
   const view = { attempt, seq };
   yield* before.judge(view);
   const results: MutationResult[] = [];
-  for (const [index, { run }] of mutations.entries()) {
+  for (const [index, mutation] of mutations.entries()) {
     try {
-      const done = run(attempt);
+      const done = mutation.run(attempt);
       results.push("changed" in done ? done : yield* done);
     } catch (error) {
       throw inMutation(error, index);

@@ -11,9 +11,11 @@ import { coreOf, type Keyspace } from "../kv/keyspace.ts";
 import { changeNumber } from "../kv/numbers.ts";
 import type { Table, TableMutation } from "../tables/index.ts";
 import {
+  PlainNumberChange,
   requireSame,
   type Statement,
   TableCalls,
+  type TableCore,
   TransactionWriter,
   tableInside,
   validateRows,
@@ -78,13 +80,24 @@ function prepareTable(context: Context, mutation: TableMutation, isValid: boolea
   if (inside.tables.context !== context) throw foreign();
   const { core, tables, schema } = inside;
   const calls = new TableCalls(tables, core);
+  if (mutation.operation === "increment" || mutation.operation === "decrement") {
+    const { column: name, amount, operation } = mutation;
+    const change = { name, amount, isLess: operation === "decrement" };
+    const plain = PlainNumberChange.of(core, mutation.key, change);
+    const statement = (): Statement => calls.change(mutation.key, change, undefined);
+    if (plain === undefined) return preparedOf(core, statement(), mutation.returning === true);
+    return new PlainChange(core, plain, statement, mutation.returning === true);
+  }
   const rows = !hasRows(mutation)
     ? []
     : isValid
       ? mutation.rows
       : validateRowsSync(schema, [...mutation.rows]);
   const statement = statementOf(calls, mutation, rows);
-  const isReturning = mutation.returning === true;
+  return preparedOf(core, statement, mutation.returning === true);
+}
+
+function preparedOf(core: TableCore, statement: Statement, isReturning: boolean): Prepared {
   return {
     check: () => requireSame(core, statement.state),
     *run(attempt) {
@@ -98,11 +111,62 @@ function prepareTable(context: Context, mutation: TableMutation, isValid: boolea
   };
 }
 
+/** The change of a number that mostly concerns one row alone: transfers are made of these. */
+class PlainChange implements Prepared {
+  readonly #core: TableCore;
+  readonly #change: PlainNumberChange;
+  /** The statement that does the same, for everything that is not plain. */
+  readonly #statement: () => Statement;
+  readonly #isReturning: boolean;
+
+  constructor(
+    core: TableCore,
+    change: PlainNumberChange,
+    statement: () => Statement,
+    isReturning: boolean,
+  ) {
+    this.#core = core;
+    this.#change = change;
+    this.#statement = statement;
+    this.#isReturning = isReturning;
+  }
+
+  check(): void {
+    requireSame(this.#core, this.#change.state);
+  }
+
+  run(attempt: Attempt): Steps<MutationResult> | MutationResult {
+    if (!attempt.isNewest) return this.#general(attempt);
+    const { state, key } = this.#change;
+    const found = attempt.readNewest(state.rows, key, state.codec.decodeValues);
+    return found instanceof Promise ? this.#later(attempt, found) : this.#apply(attempt, found);
+  }
+
+  *#later(attempt: Attempt, found: Promise<unknown>): Steps<MutationResult> {
+    const done = this.#apply(attempt, (yield found) as Values | undefined);
+    return "changed" in done ? done : yield* done;
+  }
+
+  #apply(attempt: Attempt, found: Values | undefined): Steps<MutationResult> | MutationResult {
+    const { state, key } = this.#change;
+    const values = found === undefined ? undefined : this.#change.apply(found);
+    if (values === undefined) return this.#general(attempt);
+    attempt.put(state.rows, key, ownedBytes(state.codec.encode(values)), undefined);
+    return this.#isReturning ? { changed: 1, rows: [state.codec.rowOf(values) as Row] } : one;
+  }
+
+  #general(attempt: Attempt): Steps<MutationResult> {
+    const steps = preparedOf(this.#core, this.#statement(), this.#isReturning).run(attempt);
+    return steps as Steps<MutationResult>;
+  }
+}
+
+type Values = unknown[];
 type Row = Readonly<Record<string, unknown>>;
 
 function statementOf(
   calls: TableCalls,
-  mutation: TableMutation,
+  mutation: Exclude<TableMutation, { operation: "increment" | "decrement" }>,
   rows: readonly unknown[],
 ): Statement {
   switch (mutation.operation) {
@@ -122,12 +186,6 @@ function statementOf(
     }
     case "updateWhere":
       return calls.updateWhere(mutation.where, mutation.patch, limitOf(mutation));
-    case "increment":
-    case "decrement": {
-      const { column: name, amount, operation } = mutation;
-      const change = { name, amount, isLess: operation === "decrement" };
-      return calls.change(mutation.key, change, undefined);
-    }
     case "delete":
       return calls.delete(mutation.key, undefined);
     case "deleteWhere":

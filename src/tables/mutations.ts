@@ -8,6 +8,13 @@ interface Returning {
   readonly returning?: boolean;
 }
 
+/** A number of a row, and by how much it changes. */
+interface NumberOf {
+  readonly key: PrimaryKey;
+  readonly column: string;
+  readonly amount: number | bigint;
+}
+
 /** A change of the rows of one table. */
 export type TableMutation = {
   readonly model: "table";
@@ -34,12 +41,8 @@ export type TableMutation = {
       readonly patch: object;
       readonly limit?: number;
     }
-  | {
-      readonly operation: "increment" | "decrement";
-      readonly key: PrimaryKey;
-      readonly column: string;
-      readonly amount: number | bigint;
-    }
+  | ({ readonly operation: "increment" } & NumberOf)
+  | ({ readonly operation: "decrement" } & NumberOf)
   | { readonly operation: "delete"; readonly key: PrimaryKey }
   | { readonly operation: "deleteWhere"; readonly where: Where; readonly limit?: number }
 );
