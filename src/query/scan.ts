@@ -7,7 +7,7 @@ import {
   type Steps,
   wait,
 } from "../engine/index.ts";
-import type { TableState } from "../tables/inside.ts";
+import { StateReader, type TableIndex, type TableState } from "../tables/inside.ts";
 import type { RowBatch, RowSource } from "../transaction/index.ts";
 import type { Cell, Frame } from "./frame.ts";
 import type { Path } from "./path.ts";
@@ -79,6 +79,11 @@ export class Scan {
     if (this.#run.isDone || this.#path.kind === "nothing") return false;
     if (this.#run.isPatient && ++this.#batches % batchesPerTurn === 0) yield* wait(nextTurn());
     if (this.#path.kind === "keys") return yield* this.#nextKeys();
+    const { index } = this.#path;
+    const { reader } = this.#run;
+    if (index !== undefined && !index.isUnique && reader instanceof StateReader) {
+      return yield* this.#nextRows(reader, index);
+    }
     const batch = yield* this.#nextBatch();
     if (batch === undefined) return false;
     if (this.#path.kind === "rows") this.#pushBatch(batch);
@@ -125,6 +130,32 @@ export class Scan {
       if (tests[index](frame) !== true) return;
     }
     this.#push();
+  };
+
+  /** Rows through an index, whose entries never leave the engine. */
+  *#nextRows(reader: StateReader, index: TableIndex): Steps<boolean> {
+    const { isReverse } = this.#path;
+    const range = this.#ranges.shift();
+    if (range === undefined) return false;
+    const directed = isReverse ? { ...range, reverse: true } : range;
+    const { rows } = this.#state;
+    const read = reader.readEntries(index, directed, this.#rows, rows, this.#takeRow);
+    const { entries, resume } = yield* read;
+    this.#run.counters.entriesScanned += entries;
+    this.#rows = Math.min(this.#rows * 4, rowsMost);
+    if (resume === undefined) return true;
+    const rest = isReverse
+      ? { ...range, high: resume, highInclusive: false }
+      : { ...range, low: resume, lowExclusive: true };
+    this.#ranges.unshift(rest);
+    return true;
+  }
+
+  readonly #takeRow: Decode<void> = (memory, at, length) => {
+    const run = this.#run;
+    if (run.isDone) return;
+    run.counters.rowsScanned++;
+    this.#take(memory, at, length);
   };
 
   *#pushEntries(batch: RowBatch): Steps<void> {
