@@ -44,6 +44,7 @@ import {
   vectorBytes,
   vectorOf,
 } from "./shape";
+import { writeSketch } from "./sketch";
 import { addUpperRows } from "./upper";
 import { beginVisits, visit } from "./visited";
 
@@ -177,6 +178,7 @@ function takeNode(): i32 {
   writeRecord(slot, label, born, level, isLinked ? STATE_LINKED : STATE_UNLINKED);
   memory.copy(linksOf(slot), links, linkBytes);
   memory.copy(codeOf(slot), links + linkBytes, codeBytes);
+  writeSketch(slot);
   if (keepsVectors) memory.copy(vectorOf(slot), links + linkBytes + codeBytes, vectorBytes);
   if (died != ALIVE) {
     dead++;

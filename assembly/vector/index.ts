@@ -26,6 +26,7 @@ import { queuedCount } from "./queue";
 import { resultDistances, resultLabels, search as searchAt, touchedVectorWords } from "./search";
 import { nodeBytes, NONE, PRECISION_INT8, precision, setShape, vectorOf } from "./shape";
 import { clearFilter, filterAddress, NOW, reserveFilter, useFilter } from "./visible";
+import { touchedRowWords } from "./walk";
 
 export {
   check,
@@ -39,7 +40,7 @@ export {
 };
 export { closeImage, imageSize, openImage, sliceAddress, writeSlice };
 export { partAddress, partBytes, readPart, verify };
-export { touchedVectorWords, touchedWords };
+export { touchedRowWords, touchedVectorWords, touchedWords };
 
 export function configure(
   dimensions: u32,

@@ -16,6 +16,9 @@ import {
   PRECISION_BINARY,
   PRECISION_F32,
   precision,
+  walkCodes,
+  walkedBytes,
+  walkSketches,
 } from "./shape";
 
 const KERNEL_L2: u32 = 0;
@@ -23,22 +26,28 @@ const KERNEL_DOT: u32 = 1;
 const KERNEL_L2_FLOAT: u32 = 2;
 const KERNEL_DOT_FLOAT: u32 = 3;
 const KERNEL_BITS: u32 = 4;
+/** Queries only: nodes are never compared by their sketches with each other. */
+const KERNEL_SKETCH: u32 = 5;
 
 /** Keeps distances of inner products above zero: |dot| <= 127 * 127 * 4096 < 2^27. */
 const DOT_BIAS: i32 = 0x10000000;
 
-/** Nodes whose distances are computed together: slots, addresses of codes, distances. */
-export const BATCH_MAX: u32 = 128;
-export const batchSlots: usize = memory.data(512, 128);
-export const batchAddresses: usize = memory.data(512, 128);
-export const batchDistances: usize = memory.data(512, 128);
+/**
+ * Nodes whose distances are computed together: slots, addresses of codes, distances. There is room
+ * for what a walk gathers from the rows of several nodes: see walk.ts.
+ */
+export const batchSlots: usize = memory.data(4096, 128);
+export const batchAddresses: usize = memory.data(4096, 128);
+export const batchDistances: usize = memory.data(4096, 128);
 
 /** What codes are compared with: a code, or for ip signed bytes. */
 let queryAt: usize = 0;
 let queryBias: i32 = 0;
 const signedQuery: usize = memory.data(4096, 64);
 
+/** How nodes are compared with each other, and how with the query. */
 let kernel: u32 = 0;
+let queryKernel: u32 = 0;
 /** The code that stands for zero, under ip. */
 export let zeroPoint: i32 = 0;
 
@@ -59,6 +68,8 @@ export function setZeroPoint(code: i32): void {
 /** Compares from now on with the code of a node. */
 export function queryNode(code: usize): void {
   queryAt = code;
+  queryKernel = kernel;
+  walkCodes();
   if (kernel != KERNEL_DOT) return;
   let sum: i32 = 0;
   for (let index: usize = 0; index < codeBytes; index++) {
@@ -73,7 +84,22 @@ export function queryNode(code: usize): void {
 /** Compares with an encoded query: a code, or for ip `signedBytes()`, filled by the caller. */
 export function queryCode(code: usize): void {
   queryAt = code;
+  queryKernel = kernel;
+  walkCodes();
   queryBias = DOT_BIAS;
+}
+
+/** Half of what the lower bits of codes can hold, which sketches lack: taken off the query. */
+const LACKING: i8 = 4;
+
+/** Compares the sketches of nodes with an encoded query, which is changed for that. */
+export function querySketches(code: usize): void {
+  for (let at: usize = 0; at < codeBytes; at += 16) {
+    v128.store(code + at, i8x16.sub(v128.load(code + at), i8x16.splat(LACKING)));
+  }
+  queryAt = code;
+  queryKernel = KERNEL_SKETCH;
+  walkSketches();
 }
 
 export function signedBytes(): usize {
@@ -93,12 +119,12 @@ export function usesSignedQuery(): bool {
 export function touchBatch(count: u32): void {
   let sum: u32 = 0;
   const end = wordAt(batchAddresses, count);
-  if (codeBytes <= 64) {
+  if (walkedBytes <= 64) {
     for (let at = batchAddresses; at < end; at += 4) sum ^= load<u32>(load<u32>(at));
   } else {
     for (let at = batchAddresses; at < end; at += 4) {
       const code = <usize>load<u32>(at);
-      const last = code + codeBytes;
+      const last = code + walkedBytes;
       for (let line = code; line < last; line += 64) sum ^= load<u32>(line);
     }
   }
@@ -110,11 +136,15 @@ export function touchedWords(): u32 {
   return touched;
 }
 
-/** Computes the distances of the query to the batch's first `count` codes. */
+/** Computes the distances of the query to the batch's first `count` codes or sketches. */
 export function measureBatch(count: u32): void {
   const end = (<usize>count) << 2;
   distanceCount += count;
-  if (kernel == KERNEL_L2) {
+  if (queryKernel == KERNEL_SKETCH) {
+    for (let at: usize = 0; at < end; at += 4) {
+      store<u32>(batchDistances + at, distanceToSketch(queryAt, load<u32>(batchAddresses + at)));
+    }
+  } else if (queryKernel == KERNEL_L2) {
     for (let at: usize = 0; at < end; at += 4) {
       store<u32>(batchDistances + at, l2(queryAt, load<u32>(batchAddresses + at)));
     }
@@ -125,9 +155,10 @@ export function measureBatch(count: u32): void {
   }
 }
 
-/** The distance of the query to one code. */
+/** The distance of the query to one code or sketch. */
 export function measure(code: usize): u32 {
   distanceCount++;
+  if (queryKernel == KERNEL_SKETCH) return distanceToSketch(queryAt, code);
   return kernel == KERNEL_L2 ? l2(queryAt, code) : measureOther(code);
 }
 
@@ -170,12 +201,17 @@ function sumLanes(sum: v128): u32 {
   return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
 }
 
-function squared(sum: v128, left: usize, right: usize): v128 {
-  const apart = i8x16.abs(i8x16.sub(v128.load(left), v128.load(right)));
-  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(apart, apart, sum);
-  const low = i16x8.extend_low_i8x16_u(apart);
-  const high = i16x8.extend_high_i8x16_u(apart);
+/** Adds the squares of 16 differences of -127 to 127 to the lanes of `sum`, exactly. */
+function addSquares(sum: v128, apart: v128): v128 {
+  const size = i8x16.abs(apart);
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(size, size, sum);
+  const low = i16x8.extend_low_i8x16_u(size);
+  const high = i16x8.extend_high_i8x16_u(size);
   return i32x4.add(i32x4.add(sum, i32x4.dot_i16x8_s(low, low)), i32x4.dot_i16x8_s(high, high));
+}
+
+function squared(sum: v128, left: usize, right: usize): v128 {
+  return addSquares(sum, i8x16.sub(v128.load(left), v128.load(right)));
 }
 
 function l2(left: usize, right: usize): u32 {
@@ -191,6 +227,32 @@ function l2(left: usize, right: usize): u32 {
     right += 64;
   } while (left < end);
   return sumLanes(i32x4.add(sum0, sum1));
+}
+
+/** The sum of squared differences of a centred query and a sketch: see sketch.ts. */
+function distanceToSketch(query: usize, sketch: usize): u32 {
+  let sum0 = i32x4.splat(0);
+  let sum1 = i32x4.splat(0);
+  const end = query + codeBytes;
+  do {
+    const left = v128.load(sketch);
+    const right = v128.load(sketch, 16);
+    sum0 = addSquares(sum0, i8x16.sub(v128.load(query), lower(left)));
+    sum1 = addSquares(sum1, i8x16.sub(v128.load(query, 16), upper(left)));
+    sum0 = addSquares(sum0, i8x16.sub(v128.load(query, 32), lower(right)));
+    sum1 = addSquares(sum1, i8x16.sub(v128.load(query, 48), upper(right)));
+    query += 64;
+    sketch += 32;
+  } while (query < end);
+  return sumLanes(i32x4.add(sum0, sum1));
+}
+
+function lower(halves: v128): v128 {
+  return i16x8.shl(v128.and(halves, i8x16.splat(0x0f)), 3);
+}
+
+function upper(halves: v128): v128 {
+  return v128.and(i16x8.shr_u(halves, 1), i8x16.splat(0x78));
 }
 
 /** Signed bytes times 7-bit codes. */

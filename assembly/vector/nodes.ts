@@ -30,12 +30,16 @@ import {
   recordOf,
   RECORD_BYTES,
   seed,
+  sketchBytes,
+  sketchOf,
   slotCapacity,
   SLOTS_MAX,
   vectorBytes,
   vectorOf,
 } from "./shape";
+import { writeSketch } from "./sketch";
 import { addUpperRows, freeUpperRows } from "./upper";
+import { filterSlot, unfilterSlot } from "./visible";
 import { reserveVisited } from "./visited";
 
 export const LEVEL_MAX: u32 = 15;
@@ -84,10 +88,12 @@ export function takeSlot(): u32 {
 /** Empties a slot that nothing links to; every byte of the vector goes. */
 export function freeNode(slot: u32): void {
   removeLabel(labelOf(slot), slot);
+  unfilterSlot(slot);
   freeUpperRows(slot);
   if (diedOf(slot) != ALIVE) deadCount--;
   memory.fill(linksOf(slot), 0xff, linkBytes);
   memory.fill(codeOf(slot), 0, codeBytes);
+  memory.fill(sketchOf(slot), 0, sketchBytes);
   if (keepsVectors) memory.fill(vectorOf(slot), 0, vectorBytes);
   memory.fill(recordOf(slot), 0, RECORD_BYTES);
   setState(slot, STATE_FREE);
@@ -106,8 +112,10 @@ export function appendNode(label: u32, seq: u64): i32 {
   writeRecord(slot, label, seq, 0, STATE_UNLINKED);
   memory.fill(linksOf(slot), 0xff, linkBytes);
   encode(input, codeOf(slot), true);
+  writeSketch(slot);
   if (keepsVectors) memory.copy(vectorOf(slot), input, vectorBytes);
   addLabel(label, slot);
+  filterSlot(slot, label);
   enqueue(slot);
   if (seq > bornMax) bornMax = seq;
   return 0;

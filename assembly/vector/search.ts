@@ -5,18 +5,17 @@
 import { OPTION_INVALID, OUT_OF_MEMORY } from "./errors";
 import { exactDistance, floatOfDistance, hasExact } from "./exact";
 import {
-  BATCH_MAX,
   batchAddresses,
   batchSlots,
   measureBatch,
   ordered,
   queryCode,
+  querySketches,
   signedBytes,
   touchBatch,
   unordered,
   usesSignedQuery,
 } from "./kernel";
-import { slotOf } from "./labels";
 import { allocate, release, wordAt } from "./memory";
 import { bornMax, deadCount, entrySlot, nodeCount, slotCount } from "./nodes";
 import {
@@ -37,7 +36,6 @@ import { encode, encodeSigned, input, normalise } from "./quantiser";
 import { queuedAt, queuedCount } from "./queue";
 import { labelOf, STATE_FREE, stateOf } from "./record";
 import {
-  codeOf,
   dimensions,
   EF_MAX,
   floatBytes,
@@ -46,9 +44,11 @@ import {
   NONE,
   PRECISION_BINARY,
   precision,
+  sketchBytes,
   vectorOf,
+  walkedOf,
 } from "./shape";
-import { filterCount, filterWord, filterWords, hasFilter, passes, setSeq } from "./visible";
+import { beginSearch, filterCount, hasFilter, passes, slotWord, slotWords } from "./visible";
 import { descend, takeBatch, takePlain, walk, walkFiltered } from "./walk";
 
 const STRATEGY_WALK: u32 = 0;
@@ -63,6 +63,11 @@ const ROOM_MIN: u32 = 256;
 /** So many times k candidates by codes are ranked by exact distances, and at least so many. */
 const RANK_FACTOR: u32 = 2;
 const RANK_MIN: u32 = 24;
+/** The same by sketches. */
+const RANK_SKETCH_FACTOR: u32 = 3;
+const RANK_SKETCH_MIN: u32 = 32;
+/** Codes are compared in batches of so many where all are. */
+const SCAN_BATCH: u32 = 128;
 const RANK_ALL_DIMENSIONS: u32 = 16;
 
 /** Results: labels and f32 distances. */
@@ -78,18 +83,19 @@ export function search(k: u32, ef: u32, seq: u64, strategy: u32): i32 {
   const room = max(limit * ROOM_FACTOR, ROOM_MIN);
   if (!reservePool(room) || !reserveResults(min(k, EF_MAX))) return OUT_OF_MEMORY;
   normalise(input);
-  setSeq(seq);
+  const isAllSeen = deadCount == 0 && seq >= bornMax;
+  if (!beginSearch(seq, isAllSeen, slotCount)) return OUT_OF_MEMORY;
   if (strategy == STRATEGY_EXACT && metric != METRIC_HAMMING) {
     return hasExact() ? searchExact(min(k, EF_MAX)) : OPTION_INVALID;
   }
   prepareQuery();
-  const isRestricted = hasFilter || deadCount > 0 || seq < bornMax;
+  const isRestricted = hasFilter || !isAllSeen;
   clearPool();
   if (strategy < STRATEGY_SCAN) {
     if (entrySlot != NONE) {
       const start = descend(0);
       if (!isRestricted) walk(start, 0, limit);
-      else walkFiltered(start, limit, room, strategy == STRATEGY_HOP);
+      else walkFiltered(start, limit, room, hasFilter && strategy == STRATEGY_HOP);
     }
     scanQueue(isRestricted, limit, room);
     const found = isRestricted ? passing : poolSize;
@@ -109,7 +115,8 @@ function prepareQuery(): void {
     return;
   }
   encode(input, queryBytes, false);
-  queryCode(queryBytes);
+  if (sketchBytes > 0) querySketches(queryBytes);
+  else queryCode(queryBytes);
 }
 
 /** Nodes that are not linked yet are compared one by one. */
@@ -120,14 +127,14 @@ function scanQueue(isRestricted: bool, limit: u32, room: u32): void {
     const slot = queuedAt(index);
     if (isRestricted && !passes(slot)) continue;
     waiting = addToBatch(waiting, slot);
-    if (waiting == BATCH_MAX) waiting = flush(waiting, isRestricted, limit, room);
+    if (waiting == SCAN_BATCH) waiting = flush(waiting, isRestricted, limit, room);
   }
   flush(waiting, isRestricted, limit, room);
 }
 
 function addToBatch(count: u32, slot: u32): u32 {
   store<u32>(wordAt(batchSlots, count), slot);
-  store<u32>(wordAt(batchAddresses, count), <u32>codeOf(slot));
+  store<u32>(wordAt(batchAddresses, count), <u32>walkedOf(slot));
   return count + 1;
 }
 
@@ -145,20 +152,19 @@ function scanAll(limit: u32): void {
   for (let slot: u32 = 0; slot < slotCount; slot++) {
     if (stateOf(slot) == STATE_FREE || !passes(slot)) continue;
     waiting = addToBatch(waiting, slot);
-    if (waiting == BATCH_MAX) waiting = flush(waiting, true, limit, limit);
+    if (waiting == SCAN_BATCH) waiting = flush(waiting, true, limit, limit);
   }
   flush(waiting, true, limit, limit);
 }
 
 function scanFilter(limit: u32): void {
   let waiting: u32 = 0;
-  const words = filterWords();
-  for (let index: u32 = 0; index < words; index++) {
-    for (let word = filterWord(index); word != 0; word &= word - 1) {
-      const slot = slotOf((index << 5) + ctz<u32>(word));
-      if (slot == NONE || !passes(slot)) continue;
+  for (let index: u32 = 0; index < slotWords; index++) {
+    for (let word = slotWord(index); word != 0; word &= word - 1) {
+      const slot = (index << 5) + ctz<u32>(word);
+      if (!passes(slot)) continue;
       waiting = addToBatch(waiting, slot);
-      if (waiting == BATCH_MAX) waiting = flush(waiting, true, limit, limit);
+      if (waiting == SCAN_BATCH) waiting = flush(waiting, true, limit, limit);
     }
   }
   flush(waiting, true, limit, limit);
@@ -167,7 +173,9 @@ function scanFilter(limit: u32): void {
 /** Writes the `k` nearest of the pool to the results, ordered exactly where that is possible. */
 function rank(k: u32, isRestricted: bool): i32 {
   const isExact = hasExact();
-  let most = isExact ? max(k * RANK_FACTOR, RANK_MIN) : k;
+  let most = k;
+  if (isExact && sketchBytes > 0) most = max(k * RANK_SKETCH_FACTOR, RANK_SKETCH_MIN);
+  else if (isExact) most = max(k * RANK_FACTOR, RANK_MIN);
   // Single bits, or so few components of 7 bits, tell near nodes apart badly.
   const isCoarse = precision == PRECISION_BINARY || dimensions < RANK_ALL_DIMENSIONS;
   if (isExact && isCoarse) most = EF_MAX;
@@ -240,11 +248,9 @@ function searchExact(k: u32): i32 {
     }
     return writeResults(poolSize, true);
   }
-  const words = filterWords();
-  for (let index: u32 = 0; index < words; index++) {
-    for (let word = filterWord(index); word != 0; word &= word - 1) {
-      const slot = slotOf((index << 5) + ctz<u32>(word));
-      if (slot != NONE) takeExact(slot, k);
+  for (let index: u32 = 0; index < slotWords; index++) {
+    for (let word = slotWord(index); word != 0; word &= word - 1) {
+      takeExact((index << 5) + ctz<u32>(word), k);
     }
   }
   return writeResults(poolSize, true);

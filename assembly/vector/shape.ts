@@ -6,6 +6,7 @@
  *     links of level 0   2 M x u32 per slot, nearest first, NONE from the first unused one on
  *     codes              what is walked; whole cache lines, unused components are 0
  *     records            32 bytes: see record.ts
+ *     sketches           4 bits a component, whole cache lines: see sketch.ts
  *     vectors            f32, if they are kept; unused components are 0
  */
 import { OPTION_INVALID } from "./errors";
@@ -47,6 +48,8 @@ export let seed: u32 = 0;
 export let linkBytes: usize = 0;
 export let codeBytes: usize = 0;
 export let vectorBytes: usize = 0;
+/** 0 where nodes have no sketches: they would not take fewer cache lines, or too much memory. */
+export let sketchBytes: usize = 0;
 /** An f32 vector with its padding. */
 export let floatBytes: usize = 0;
 export let upperLinkBytes: usize = 0;
@@ -56,7 +59,12 @@ let chunkMask: u32 = 0;
 let chunkCount: u32 = 0;
 let codesAt: usize = 0;
 let recordsAt: usize = 0;
+let sketchesAt: usize = 0;
 let vectorsAt: usize = 0;
+
+/** What walks compare: codes or sketches. */
+let walkedAt: usize = 0;
+export let walkedBytes: usize = 0;
 
 /** Sets the shape; once, before anything else. */
 export function setShape(
@@ -88,7 +96,10 @@ export function setShape(
   else if (precision == PRECISION_F32) codeBytes = floatBytes;
   else codeBytes = roundUp((<usize>dimensions + 7) >>> 3, 16);
   vectorBytes = keepsVectors ? floatBytes : 0;
+  const isSummed = precision == PRECISION_INT8 && metric != METRIC_IP;
+  sketchBytes = isSummed && keepsVectors && codeBytes > 64 ? roundUp(codeBytes >>> 1, 64) : 0;
   setChunks();
+  walkCodes();
   return 0;
 }
 
@@ -100,12 +111,13 @@ function setChunks(): void {
   chunkMask = (1 << chunkShift) - 1;
   codesAt = roundUp(slots * linkBytes, 128);
   recordsAt = codesAt + roundUp(slots * codeBytes, 128);
-  vectorsAt = recordsAt + slots * RECORD_BYTES;
+  sketchesAt = recordsAt + roundUp(slots * RECORD_BYTES, 128);
+  vectorsAt = sketchesAt + roundUp(slots * sketchBytes, 128);
 }
 
 /** Bytes of a node in its chunk. */
 export function nodeBytes(): usize {
-  return linkBytes + codeBytes + RECORD_BYTES + vectorBytes;
+  return linkBytes + codeBytes + RECORD_BYTES + sketchBytes + vectorBytes;
 }
 
 export function chunkBytes(): usize {
@@ -140,6 +152,33 @@ export function codeOf(slot: u32): usize {
     <usize>load<u32>(chunks + ((<usize>(slot >>> chunkShift)) << 2)) +
     codesAt +
     <usize>(slot & chunkMask) * codeBytes
+  );
+}
+
+export function sketchOf(slot: u32): usize {
+  return (
+    <usize>load<u32>(chunks + ((<usize>(slot >>> chunkShift)) << 2)) +
+    sketchesAt +
+    <usize>(slot & chunkMask) * sketchBytes
+  );
+}
+
+export function walkCodes(): void {
+  walkedAt = codesAt;
+  walkedBytes = codeBytes;
+}
+
+export function walkSketches(): void {
+  walkedAt = sketchesAt;
+  walkedBytes = sketchBytes;
+}
+
+/** The code or the sketch of a node, whichever walks compare at the time. */
+export function walkedOf(slot: u32): usize {
+  return (
+    <usize>load<u32>(chunks + ((<usize>(slot >>> chunkShift)) << 2)) +
+    walkedAt +
+    <usize>(slot & chunkMask) * walkedBytes
   );
 }
 

@@ -1,7 +1,6 @@
 /** Walks through the graph: from the entry point down, and then from nearest to nearest. */
 import { wordAt } from "./memory";
 import {
-  BATCH_MAX,
   batchAddresses,
   batchDistances,
   batchSlots,
@@ -23,15 +22,15 @@ import {
   setEntry,
   slotOfEntry,
 } from "./pool";
-import { passes } from "./visible";
-import { codeOf, linkBytes, linksOf, NONE, upperLinkBytes } from "./shape";
+import { linkBytes, linksOf, NONE, upperLinkBytes, walkedOf } from "./shape";
 import { upperLinksOf } from "./upper";
-import { beginVisits, epoch, visit, visited } from "./visited";
+import { isInFilter, passes } from "./visible";
+import { beginVisits, epoch, isVisited, visit, visited } from "./visited";
 
 /** Greedy steps from the entry point to the nearest node that has links on `level`. */
 export function descend(level: u32): u32 {
   let slot = entrySlot;
-  let nearest = measure(codeOf(slot));
+  let nearest = measure(walkedOf(slot));
   for (let at = entryLevel; at > level; at--) {
     let moved = true;
     while (moved) {
@@ -57,15 +56,57 @@ function gatherAll(row: usize, bytes: usize): u32 {
     const slot = load<u32>(row);
     if (slot == NONE) break;
     store<u32>(batchSlots + count, slot);
-    store<u32>(batchAddresses + count, <u32>codeOf(slot));
+    store<u32>(batchAddresses + count, <u32>walkedOf(slot));
     count += 4;
   }
   return <u32>(count >>> 2);
 }
 
-/** Puts the links of a row that were not visited yet into the batch. */
-function gather(row: usize, bytes: usize): u32 {
+/** The nearest candidates are expanded so many at a time, so that their cache misses overlap. */
+const BEAM: usize = 4;
+/** Addresses of the rows of the candidates that are being expanded. */
+const beamRows: usize = memory.data(16, 16);
+let beamBytes: usize = 0;
+let cursor: u32 = 0;
+
+/** Marks the nearest candidates that are not expanded yet, and finds their rows; false for none. */
+function takeBeam(level: u32): bool {
+  let bytes: usize = 0;
+  let touched: u32 = 0;
+  const last = (level == 0 ? linkBytes : upperLinkBytes) - 4;
+  let at = cursor;
+  for (; at < poolSize && bytes < BEAM << 2; at++) {
+    const entry = entryAt(at);
+    if ((entry & EXPANDED) != 0) continue;
+    setEntry(at, entry | EXPANDED);
+    const slot = slotOfEntry(entry);
+    const row = level == 0 ? linksOf(slot) : upperLinksOf(slot, level);
+    touched ^= load<u32>(row) ^ load<u32>(row + last);
+    store<u32>(beamRows + bytes, <u32>row);
+    bytes += 4;
+  }
+  touchedRows = touched;
+  beamBytes = bytes;
+  cursor = at;
+  return bytes > 0;
+}
+let touchedRows: u32 = 0;
+/** Exported, so that the loads above are not removed. */
+export function touchedRowWords(): u32 {
+  return touchedRows;
+}
+
+/** Puts what the beam links to and was not visited yet into the batch; how many. */
+function gatherBeam(bytes: usize): u32 {
   let count: usize = 0;
+  for (let at: usize = 0; at < beamBytes; at += 4) {
+    count = gather(load<u32>(beamRows + at), bytes, count);
+  }
+  return addressBatch(count);
+}
+
+/** The same for one row; `count` and what it answers are in bytes of the batch. */
+function gather(row: usize, bytes: usize, count: usize): usize {
   const seen = visited;
   const mark = epoch;
   for (const end = row + bytes; row < end; row += 4) {
@@ -76,10 +117,14 @@ function gather(row: usize, bytes: usize): u32 {
     count += (<usize>(load<u8>(at) != mark)) << 2;
     store<u8>(at, <u8>mark);
   }
-  for (let at: usize = 0; at < count; at += 4) {
-    store<u32>(batchAddresses + at, <u32>codeOf(load<u32>(batchSlots + at)));
+  return count;
+}
+
+function addressBatch(bytes: usize): u32 {
+  for (let at: usize = 0; at < bytes; at += 4) {
+    store<u32>(batchAddresses + at, <u32>walkedOf(load<u32>(batchSlots + at)));
   }
-  return <u32>(count >>> 2);
+  return <u32>(bytes >>> 2);
 }
 
 /** Fills the pool with the `ef` nearest nodes that a walk on `level` from `start` finds. */
@@ -87,32 +132,32 @@ export function walk(start: u32, level: u32, ef: u32): void {
   clearPool();
   beginVisits();
   visit(start);
-  insertEntry(entryOf(measure(codeOf(start)), start), ef);
-  let cursor: u32 = 0;
-  while (cursor < poolSize) {
-    const entry = entryAt(cursor);
-    if ((entry & EXPANDED) != 0) {
-      cursor++;
-      continue;
-    }
-    setEntry(cursor, entry | EXPANDED);
-    const slot = slotOfEntry(entry);
-    const count =
-      level == 0
-        ? gather(linksOf(slot), linkBytes)
-        : gather(upperLinksOf(slot, level), upperLinkBytes);
+  insertEntry(entryOf(measure(walkedOf(start)), start), ef);
+  const bytes = level == 0 ? linkBytes : upperLinkBytes;
+  cursor = 0;
+  while (takeBeam(level)) {
+    const count = gatherBeam(bytes);
     touchBatch(count);
     measureBatch(count);
-    cursor = min(cursor + 1, takePlain(count, ef));
+    cursor = min(cursor, takePlain(count, ef));
   }
 }
 
+const near: usize = memory.data(8192, 16);
+
 /** Inserts the batch into a pool of `ef`; the first place that changed. */
 export function takePlain(count: u32, ef: u32): u32 {
-  let next = ef;
   let bound = poolSize < ef ? u64.MAX_VALUE : entryAt(poolSize - 1);
+  let bytes: usize = 0;
+  // Most are too far; they are left out without a branch, which nobody could foresee.
   for (let index: usize = 0; index < (<usize>count) << 2; index += 4) {
     const found = entryOf(load<u32>(batchDistances + index), load<u32>(batchSlots + index));
+    store<u64>(near + bytes, found);
+    bytes += (<usize>(found < bound)) << 3;
+  }
+  let next = ef;
+  for (let at: usize = 0; at < bytes; at += 8) {
+    const found = load<u64>(near + at);
     if (found >= bound) continue;
     next = min(next, insertEntry(found, ef));
     if (poolSize == ef) bound = entryAt(ef - 1);
@@ -130,27 +175,14 @@ export function walkFiltered(start: u32, ef: u32, room: u32, isHopping: bool): v
   clearPool();
   beginVisits();
   visit(start);
-  insertFiltered(marked(measure(codeOf(start)), start), ef, room);
-  let cursor: u32 = 0;
-  while (cursor < poolSize) {
-    const entry = entryAt(cursor);
-    if ((entry & EXPANDED) != 0) {
-      cursor++;
-      continue;
-    }
-    setEntry(cursor, entry | EXPANDED);
-    const slot = slotOfEntry(entry);
-    const changed = isHopping ? expandHop(slot, ef, room) : expand(slot, ef, room);
-    cursor = min(cursor + 1, changed);
+  insertFiltered(marked(measure(walkedOf(start)), start), ef, room);
+  cursor = 0;
+  while (takeBeam(0)) {
+    const count = isHopping ? gatherHops() : gatherBeam(linkBytes);
+    touchBatch(count);
+    measureBatch(count);
+    cursor = min(cursor, takeBatch(count, ef, room));
   }
-}
-
-/** Takes the neighbours of a node into the pool; the first place that changed. */
-function expand(from: u32, ef: u32, room: u32): u32 {
-  const count = gather(linksOf(from), linkBytes);
-  touchBatch(count);
-  measureBatch(count);
-  return takeBatch(count, ef, room);
 }
 
 /** Inserts the batch into the pool; the first place that changed. */
@@ -174,47 +206,75 @@ function marked(distance: u32, slot: u32): u64 {
   return entryOf(distance, slot) | (passes(slot) ? PASSES : 0);
 }
 
+/** Links of a node that are not in the filter. */
 const refused: usize = memory.data(512, 16);
+/** A node's links and theirs are followed until so many were found that pass. */
+const HOP_FOUND: usize = 32 << 2;
+/** So many rows are touched before the first of them is read. */
+const HOP_ROWS: usize = 12 << 2;
 
-/** The same for neighbours that pass, and those of the neighbours that do not. */
-function expandHop(from: u32, ef: u32, room: u32): u32 {
+/** Puts what passes among the links of the beam, and among the links of its links, into the batch. */
+function gatherHops(): u32 {
   let count: usize = 0;
-  let refusedCount: usize = 0;
-  let row = linksOf(from);
+  for (let at: usize = 0; at < beamBytes; at += 4) {
+    count = gatherHop(load<u32>(beamRows + at), count);
+  }
+  return addressBatch(count);
+}
+
+function gatherHop(row: usize, count: usize): usize {
+  const enough = count + HOP_FOUND;
+  let refusedBytes: usize = 0;
   for (const end = row + linkBytes; row < end; row += 4) {
     const slot = load<u32>(row);
     if (slot == NONE) break;
-    if (!visit(slot)) continue;
-    if (passes(slot)) {
-      store<u32>(batchSlots + count, slot);
-      count += 4;
-    } else {
-      store<u32>(refused + refusedCount, slot);
-      refusedCount += 4;
+    if (isVisited(slot)) continue;
+    const isIn = isInFilter(slot);
+    store<u32>(batchSlots + count, slot);
+    count += (<usize>isIn) << 2;
+    store<u32>(refused + refusedBytes, slot);
+    refusedBytes += (<usize>!isIn) << 2;
+    if (isIn) visit(slot);
+  }
+  // The nearest come first. Those that are not come to are met again from elsewhere.
+  for (let from: usize = 0; from < refusedBytes && count < enough; from += HOP_ROWS) {
+    const end = min(refusedBytes, from + HOP_ROWS);
+    touchRows(from, end);
+    for (let at = from; at < end && count < enough; at += 4) {
+      const slot = load<u32>(refused + at);
+      visit(slot);
+      count = gatherPassing(linksOf(slot), count);
     }
   }
-  let next = room;
-  for (let index: usize = 0; index < refusedCount; index += 4) {
-    row = linksOf(load<u32>(refused + index));
-    for (const end = row + linkBytes; row < end; row += 4) {
-      const slot = load<u32>(row);
-      if (slot == NONE) break;
-      if (!passes(slot) || !visit(slot)) continue;
-      store<u32>(batchSlots + count, slot);
-      count += 4;
-      if (count < (<usize>BATCH_MAX) << 2) continue;
-      next = min(next, measureSlots(<u32>(count >>> 2), ef, room));
-      count = 0;
-    }
-  }
-  return min(next, measureSlots(<u32>(count >>> 2), ef, room));
+  return count;
 }
 
-function measureSlots(count: u32, ef: u32, room: u32): u32 {
-  for (let at: usize = 0; at < (<usize>count) << 2; at += 4) {
-    store<u32>(batchAddresses + at, <u32>codeOf(load<u32>(batchSlots + at)));
+function touchRows(from: usize, end: usize): void {
+  let touched: u32 = 0;
+  for (let at = from; at < end; at += 4) {
+    const row = linksOf(load<u32>(refused + at));
+    touched ^= load<u32>(row) ^ load<u32>(row + linkBytes - 4);
   }
-  touchBatch(count);
-  measureBatch(count);
-  return takeBatch(count, ef, room);
+  touchedRows = touched;
+}
+
+/** Both conditions without branches: few pass, and nobody could foresee which. */
+function gatherPassing(row: usize, count: usize): usize {
+  let passing = count;
+  for (const end = row + linkBytes; row < end; row += 4) {
+    const slot = load<u32>(row);
+    if (slot == NONE) break;
+    store<u32>(batchSlots + passing, slot);
+    passing += (<usize>isInFilter(slot)) << 2;
+  }
+  const seen = visited;
+  const mark = epoch;
+  for (let from = count; from < passing; from += 4) {
+    const slot = load<u32>(batchSlots + from);
+    store<u32>(batchSlots + count, slot);
+    const at = seen + <usize>slot;
+    count += (<usize>(load<u8>(at) != mark)) << 2;
+    store<u8>(at, <u8>mark);
+  }
+  return count;
 }

@@ -23,6 +23,7 @@ class Churn {
   seq = 1;
   isPurging = false;
   purgeSeq = 0;
+  allowed: Set<number> | undefined;
 
   constructor(options: VectorGraphOptions, seed: number) {
     this.options = options;
@@ -93,15 +94,16 @@ class Churn {
     reader.write(imageOf(this.graph));
     while (!reader.verify(7));
     this.graph = reader.graph;
+    this.allowed = undefined;
   }
 
   search(): void {
     const k = 1 + this.below(12);
     const strategy = strategies[this.below(4)];
     const atSeq = this.random() < 0.7 ? undefined : this.seq - this.below(20);
-    const allowed = this.random() < 0.5 ? undefined : this.someLabels();
-    if (allowed === undefined) this.graph.clearFilter();
-    else this.graph.setFilter(bitmapOf(allowed));
+    // A filter may hold while vectors come and go.
+    if (this.random() < 0.6) this.restrict();
+    const { allowed } = this;
     const query = this.vector();
     const request = { k, ef: k + this.below(40), strategy };
     const found = hitsOf(this.graph, query, atSeq === undefined ? request : { ...request, atSeq });
@@ -120,10 +122,16 @@ class Churn {
     expect(new Set(found.map(({ label }) => label)).size).toBe(found.length);
   }
 
+  restrict(): void {
+    this.allowed = this.random() < 0.5 ? undefined : this.someLabels();
+    if (this.allowed === undefined) this.graph.clearFilter();
+    else this.graph.setFilter(bitmapOf(this.allowed));
+  }
+
   someLabels(): Set<number> {
     const share = this.random();
     const labels = new Set<number>();
-    for (let label = 0; label < this.label + 5; label++) {
+    for (let label = 0; label < this.label + 60; label++) {
       if (this.random() < share) labels.add(label);
     }
     return labels;
@@ -134,6 +142,7 @@ const shapes: readonly [string, VectorGraphOptions][] = [
   ["cosine, int8", { dimensions: 12, metric: "cosine", connections: 4, efConstruction: 16 }],
   ["l2, int8", { dimensions: 20, metric: "l2", connections: 8, efConstruction: 32 }],
   ["ip, int8", { dimensions: 8, metric: "ip", connections: 4, efConstruction: 16 }],
+  ["long rows, sketches", { dimensions: 70, metric: "cosine", connections: 64 }],
   ["l2, f32", { dimensions: 3, metric: "l2", precision: "f32", connections: 4 }],
   ["cosine, binary", { dimensions: 40, metric: "cosine", precision: "binary", connections: 5 }],
   ["hamming", { dimensions: 9, metric: "hamming", connections: 4, efConstruction: 16 }],

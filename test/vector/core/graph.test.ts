@@ -30,6 +30,8 @@ const sound = { unreachable: 0, badLinks: 0, badCounts: 0 };
 const shapes: readonly [string, VectorGraphOptions, number][] = [
   ["cosine, int8", { dimensions: 24, metric: "cosine" }, 0.95],
   ["l2, int8", { dimensions: 24, metric: "l2" }, 0.95],
+  ["cosine, int8, sketches", { dimensions: 100, metric: "cosine" }, 0.9],
+  ["l2, int8, sketches", { dimensions: 130, metric: "l2" }, 0.9],
   ["ip, int8", { dimensions: 24, metric: "ip" }, 0.9],
   ["cosine, f32", { dimensions: 24, metric: "cosine", precision: "f32" }, 0.95],
   ["l2, f32", { dimensions: 24, metric: "l2", precision: "f32" }, 0.95],
