@@ -11,11 +11,13 @@ import { coreOf, type Keyspace } from "../kv/keyspace.ts";
 import { changeNumber } from "../kv/numbers.ts";
 import type { Table, TableMutation } from "../tables/index.ts";
 import {
+  type NumberChangeCall,
   PlainNumberChange,
   requireSame,
   type Statement,
   TableCalls,
   type TableCore,
+  type TableInside,
   TransactionWriter,
   tableInside,
   validateRows,
@@ -79,15 +81,16 @@ function prepareTable(context: Context, mutation: TableMutation, isValid: boolea
   const inside = tableInside(mutation.target as Table);
   if (inside.tables.context !== context) throw foreign();
   const { core, tables, schema } = inside;
-  const calls = new TableCalls(tables, core);
   if (mutation.operation === "increment" || mutation.operation === "decrement") {
     const { column: name, amount, operation } = mutation;
     const change = { name, amount, isLess: operation === "decrement" };
     const plain = PlainNumberChange.of(core, mutation.key, change);
-    const statement = (): Statement => calls.change(mutation.key, change, undefined);
-    if (plain === undefined) return preparedOf(core, statement(), mutation.returning === true);
-    return new PlainChange(core, plain, statement, mutation.returning === true);
+    const isReturning = mutation.returning === true;
+    if (plain !== undefined) return new PlainChange(inside, plain, change, isReturning);
+    const calls = new TableCalls(tables, core);
+    return preparedOf(core, calls.change(mutation.key, change, undefined), isReturning);
   }
+  const calls = new TableCalls(tables, core);
   const rows = !hasRows(mutation)
     ? []
     : isValid
@@ -113,26 +116,25 @@ function preparedOf(core: TableCore, statement: Statement, isReturning: boolean)
 
 /** The change of a number that mostly concerns one row alone: transfers are made of these. */
 class PlainChange implements Prepared {
-  readonly #core: TableCore;
+  readonly #inside: TableInside;
   readonly #change: PlainNumberChange;
-  /** The statement that does the same, for everything that is not plain. */
-  readonly #statement: () => Statement;
+  readonly #call: NumberChangeCall;
   readonly #isReturning: boolean;
 
   constructor(
-    core: TableCore,
+    inside: TableInside,
     change: PlainNumberChange,
-    statement: () => Statement,
+    call: NumberChangeCall,
     isReturning: boolean,
   ) {
-    this.#core = core;
+    this.#inside = inside;
     this.#change = change;
-    this.#statement = statement;
+    this.#call = call;
     this.#isReturning = isReturning;
   }
 
   check(): void {
-    requireSame(this.#core, this.#change.state);
+    requireSame(this.#inside.core, this.#change.state);
   }
 
   run(attempt: Attempt): Steps<MutationResult> | MutationResult {
@@ -155,8 +157,15 @@ class PlainChange implements Prepared {
     return this.#isReturning ? { changed: 1, rows: [state.codec.rowOf(values) as Row] } : one;
   }
 
+  /** The statement that does the same, for everything that is not plain. */
   #general(attempt: Attempt): Steps<MutationResult> {
-    const steps = preparedOf(this.#core, this.#statement(), this.#isReturning).run(attempt);
+    const { tables, core } = this.#inside;
+    const statement = new TableCalls(tables, core).change(
+      this.#change.given,
+      this.#call,
+      undefined,
+    );
+    const steps = preparedOf(core, statement, this.#isReturning).run(attempt);
     return steps as Steps<MutationResult>;
   }
 }

@@ -25,7 +25,7 @@ export {
 export { afterPrefix } from "./key.ts";
 export { likePrefix } from "./like.ts";
 export { scopeDefault } from "./namespace.ts";
-export { PlainNumberChange } from "./number-change.ts";
+export { type NumberChangeCall, PlainNumberChange } from "./number-change.ts";
 export { encodeKey } from "./prepare.ts";
 export { type ProgramPart, programOf } from "./program.ts";
 export { restoreValue, storeValue } from "./record.ts";

@@ -107,7 +107,9 @@ export class TableMutations<Select, Insert> {
     amount: number | bigint,
     options?: Returning,
   ): TableMutation {
-    return { ...this.#on, operation: "increment", key, column, amount, ...options };
+    const { model, target } = this.#on;
+    const on = { model, target, operation: "increment", key, column, amount } as const;
+    return options === undefined ? on : { ...on, ...options };
   }
 
   /** Subtracts from a number of a row that must be there. */
@@ -117,7 +119,9 @@ export class TableMutations<Select, Insert> {
     amount: number | bigint,
     options?: Returning,
   ): TableMutation {
-    return { ...this.#on, operation: "decrement", key, column, amount, ...options };
+    const { model, target } = this.#on;
+    const on = { model, target, operation: "decrement", key, column, amount } as const;
+    return options === undefined ? on : { ...on, ...options };
   }
 
   /** Deletes a row; no row is no error. */

@@ -45,17 +45,20 @@ function isAlone(state: TableState, { position, kind }: TableColumn): boolean {
 export class PlainNumberChange {
   readonly state: TableState;
   readonly key: Uint8Array;
+  /** The primary key as it was given. */
+  readonly given: unknown;
   readonly #column: TableColumn;
   readonly #amount: number | bigint;
 
   private constructor(
     state: TableState,
-    key: Uint8Array,
+    given: unknown,
     column: TableColumn,
     amount: number | bigint,
   ) {
     this.state = state;
-    this.key = key;
+    this.given = given;
+    this.key = encodeKey(state, given);
     this.#column = column;
     this.#amount = amount;
   }
@@ -72,7 +75,7 @@ export class PlainNumberChange {
     const isBig = column.kind.number === "bigint";
     if (isBig ? typeof amount !== "bigint" : !Number.isSafeInteger(amount)) return undefined;
     const signed = isLess ? -amount : amount;
-    return new PlainNumberChange(state, encodeKey(state, key), column, signed);
+    return new PlainNumberChange(state, key, column, signed);
   }
 
   /**

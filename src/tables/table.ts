@@ -22,6 +22,7 @@ import {
 } from "../kv/index.ts";
 import { RowReader } from "../kv/row-reader.ts";
 import { type Attempt, type Key, TreeRows } from "../transaction/index.ts";
+import type { VectorInput } from "../vector/index.ts";
 import { alterTable, type TableAlteration } from "./alter.ts";
 import { MatchingAssertions, RowAssertions } from "./assertions.ts";
 import { createIndex, dropIndex } from "./build-index.ts";
@@ -33,6 +34,7 @@ import { describeState, type TableDescription } from "./describe.ts";
 import type { Where } from "./expression.ts";
 import { TableMutations } from "./mutations.ts";
 import { checkedValue, encodeKey, prepareKey } from "./prepare.ts";
+import { type TableMatch, TableSearch, type TableSearchOptions } from "./search.ts";
 import { CommitWriter } from "./space.ts";
 import { type StandardSchema, validateRows, validateRowsSync } from "./standard-schema.ts";
 import type { TableState } from "./state.ts";
@@ -98,6 +100,15 @@ export interface TableScanOptions extends TableReadOptions {
 /** New values of columns: values, or expressions over the row as it was. */
 export type PatchOf<Row> = { readonly [K in keyof Row]?: Row[K] | { readonly op: string } };
 
+/** The columns that hold vectors. */
+export type VectorNames<Row> = {
+  [K in keyof Row & string]: unknown extends Row[K]
+    ? K
+    : NonNullable<Row[K]> extends Float32Array | readonly number[]
+      ? K
+      : never;
+}[keyof Row & string];
+
 let insideOf: (table: Table) => TableInside;
 
 /** The inner side of a table, for transactions, envelopes and queries. */
@@ -120,6 +131,7 @@ const seqOf: DecodeRecord<bigint> = (_memory, _at, _length, { seq }) => BigInt(s
  * `Sync` in its name answers in this turn, or `synchronous_unavailable` where the storage cannot.
  */
 export class Table<Select = Record<string, unknown>, Insert = Record<string, unknown>> {
+  readonly #inside: TableInside;
   readonly #tables: Tables;
   readonly #core: TableCore;
   readonly #schema: StandardSchema | undefined;
@@ -128,13 +140,12 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   declare readonly types: readonly [Select, Insert];
 
   static {
-    insideOf = (table) => {
-      return { tables: table.#tables, core: table.#core, schema: table.#schema };
-    };
+    insideOf = (table) => table.#inside;
   }
 
   /** Not for applications: `db.table` makes it. */
   constructor(inside: TableInside) {
+    this.#inside = inside;
     this.#tables = inside.tables;
     this.#core = inside.core;
     this.#schema = inside.schema;
@@ -299,6 +310,32 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
       values,
       values.map((_value, index) => index),
     );
+  }
+
+  // ---- searching
+
+  /**
+   * The rows whose vectors are nearest to one, nearest first: as many as `k` or as match. The column
+   * needs a vector index.
+   * @throws CairnError `index_not_found`, `vector_dimensions`, `vector_invalid`, `search_too_large`.
+   */
+  async search(
+    column: VectorNames<Select>,
+    vector: VectorInput,
+    options: TableSearchOptions = {},
+  ): Promise<TableMatch<Select>[]> {
+    const search = new TableSearch<Select>(this.#core, column, vector, options);
+    const { core, snapshot, signal, isShort } = search;
+    return await core.read(snapshot, signal, (view) => search.run(view), isShort);
+  }
+
+  searchSync(
+    column: VectorNames<Select>,
+    vector: VectorInput,
+    options: Omit<TableSearchOptions, "signal"> = {},
+  ): TableMatch<Select>[] {
+    const search = new TableSearch<Select>(this.#core, column, vector, options);
+    return search.core.readSync(search.snapshot, (view) => search.run(view));
   }
 
   // ---- inserting
@@ -515,6 +552,8 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     const { context } = this.#tables;
     context.requireIdle();
     const { receipt, result } = await context.engine.commit(this.#decide(statement), options);
+    // Whoever writes vectors waits while too many are not linked yet.
+    for (const index of statement.state.vectorIndexes) await index.core.keeper.room();
     return resultOf(this.#tables, statement.state, result, receipt, options);
   }
 
@@ -522,6 +561,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     const { context } = this.#tables;
     context.requireIdle();
     const { receipt, result } = context.engine.commitSync(this.#decide(statement), options);
+    for (const index of statement.state.vectorIndexes) index.core.keeper.roomSync();
     return resultOf(this.#tables, statement.state, result, receipt, options);
   }
 
@@ -531,7 +571,10 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     return function* (effects): Steps<Outcome> {
       tables.adopt();
       requireSame(core, statement.state);
-      return yield* statement.run(new CommitWriter(tables.context.engine, effects));
+      const writer = new CommitWriter(tables.context.engine, effects);
+      const outcome = yield* statement.run(writer);
+      yield* writer.finish(turn);
+      return outcome;
     };
   }
 }
