@@ -24,8 +24,8 @@ const graphRowsMinDefault = 1_000;
 const backlogMaxDefault = 16_384;
 /** Less than two milliseconds, where vectors are short. */
 const searchRowsMaxDefault = 1_024;
-/** Half a millisecond, where vectors are short. */
-const scanMatchesMaxDefault = 12_000;
+/** Where hopping costs as much (docs/decisions/0021-filtered-search.md). */
+const scanPerCandidateDefault = 90;
 
 interface Found {
   readonly info: TreeInfo;
@@ -176,7 +176,7 @@ export class VectorIndexes {
       graphRowsMin: graphRowsMinDefault,
       backlogMax: backlogMaxDefault,
       searchRowsMax: searchRowsMaxDefault,
-      scanMatchesMax: scanMatchesMaxDefault,
+      scanPerCandidate: scanPerCandidateDefault,
       linkBudget: linkBudgetOf(descriptor.dimensions),
       ...this.#limits,
     });

@@ -49,8 +49,8 @@ export interface KeeperLimits {
   readonly linkBudget: number;
   /** Vectors that a search takes into the graph by itself at most; 1,024. */
   readonly searchRowsMax: number;
-  /** Of so many matches all are compared, whatever the size of the graph; 12,000. */
-  readonly scanMatchesMax: number;
+  /** Of so many matches for each candidate (`ef`) all are compared, half as many if most pass; 90. */
+  readonly scanPerCandidate: number;
 }
 
 export type GraphState = "none" | "loading" | "building" | "ready";

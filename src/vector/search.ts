@@ -64,10 +64,11 @@ interface Plan {
 const rowsPerBatch = 512;
 const scanShareMax = 0.02;
 /** Above it a plain walk meets enough that passes (docs/decisions/0021-filtered-search.md). */
-const hopShareMax = 0.2;
+const hopShareMax = 0.25;
 
-/** About 0.95 of the truly nearest among 100,000 words that are searched for others. */
-function efDefault(k: number, count: number): number {
+/** By default about 0.98 of the truly nearest among 100,000 words that are searched for others. */
+function efOf({ k, ef }: Request, count: number): number {
+  if (ef !== undefined) return Math.max(k, ef);
   const forSize = 32 + 16 * Math.max(0, Math.log2(count / 1_000));
   return Math.min(VECTOR_RESULTS_MAX, Math.ceil(Math.max(2 * k, forSize)));
 }
@@ -140,7 +141,7 @@ export class Searcher {
 
   #plan(
     lagging: Lagging | undefined,
-    { exact }: Request,
+    request: Request,
     { count, next, matches }: { count: number; next: number; matches: Matches | undefined },
   ): Plan {
     const { keepVectors, metric } = this.#descriptor;
@@ -149,7 +150,7 @@ export class Searcher {
       const reason = `the graph is ${this.#keeper.state}: rows are compared one by one`;
       return { strategy: "rows", reason };
     }
-    if (exact) {
+    if (request.exact) {
       if (!isExactInside) return { strategy: "rows", reason: "exact, and vectors are in rows" };
       return { strategy: "exact", reason: "exact was asked for" };
     }
@@ -160,10 +161,12 @@ export class Searcher {
     if (matches === undefined) return { strategy: "walk", reason: "no filter" };
     const share = matches.count / (matches.labels.mayHoldDead ? next : count);
     const percent = `${(share * 100).toFixed(1)} % pass the filter`;
-    if (matches.count <= this.#keeper.limits.scanMatchesMax || share <= scanShareMax) {
+    const isHop = share <= hopShareMax;
+    const scanMax = this.#keeper.limits.scanPerCandidate * efOf(request, count);
+    if (matches.count <= (isHop ? scanMax : scanMax / 2) || share <= scanShareMax) {
       return { strategy: "scan", reason: percent };
     }
-    return { strategy: share <= hopShareMax ? "hop" : "walk", reason: percent };
+    return { strategy: isHop ? "hop" : "walk", reason: percent };
   }
 
   /** How many candidates are ranked: some may be dead, and codes may rank them wrongly. */
@@ -184,7 +187,7 @@ export class Searcher {
   ): void {
     const { graph } = lagging;
     const k = nearest.most;
-    const ef = Math.max(k, request.ef ?? efDefault(request.k, trace.count));
+    const ef = Math.max(k, efOf(request, trace.count));
     trace.ef = strategy === "walk" || strategy === "hop" ? ef : undefined;
     const before = request.isExplained ? graph.stats().distances : 0;
     const found = lagging.search(query, labels, { k, ef, atSeq: view.seq, strategy });

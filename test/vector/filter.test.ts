@@ -216,7 +216,7 @@ describe("filters", () => {
   test("every strategy finds all there is, in a graph of some size", {
     timeout: 60_000,
   }, async () => {
-    const limits = { graphRowsMin: 1_000, backlogMax: 100_000, scanMatchesMax: 1_000 };
+    const limits = { graphRowsMin: 1_000, backlogMax: 100_000, scanPerCandidate: 5 };
     const run = async (db: Parameters<Parameters<typeof withDatabase>[1]>[0]): Promise<void> => {
       const index = await db.vectors<{ n: number }>("index", { dimensions: 8, fields: ["n"] });
       const random = new Random(5);

@@ -21,18 +21,17 @@ export async function create({ dimensions, count, options }) {
     filter(labels) {
       const bitmap = new Uint32Array((count >>> 5) + 1);
       for (const label of labels) bitmap[label >>> 5] |= 1 << (label & 31);
-      const matches = labels.length;
-      // The planner's rule: docs/decisions/0021-filtered-search.md.
-      const strategy =
-        matches <= Math.max(12_000, count * 0.02)
-          ? "scan"
-          : matches <= count * 0.2
-            ? "hop"
-            : "walk";
+      graph.setFilter(bitmap);
+      const share = labels.length / count;
+      const strategyOf = (ef) => {
+        // The planner's rule: docs/decisions/0021-filtered-search.md.
+        const scanMax = 90 * ef * (share <= 0.25 ? 1 : 0.5);
+        if (labels.length <= scanMax || share <= 0.02) return "scan";
+        return share <= 0.25 ? "hop" : "walk";
+      };
       return {
         search(query, k, ef) {
-          graph.setFilter(bitmap);
-          const found = graph.search(query, { k, ef, strategy });
+          const found = graph.search(query, { k, ef, strategy: strategyOf(ef) });
           return graph.labels.subarray(0, found);
         },
         end: () => graph.clearFilter(),
