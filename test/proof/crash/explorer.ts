@@ -25,6 +25,8 @@ export interface ExplorerOptions {
   readonly states: number;
   /** One of so many opened disks is crashed again while it recovers. */
   readonly againOneIn: number;
+  /** And one disk of every call that leaves a new one, at every call of its recovery. */
+  readonly againAtEveryCall?: boolean;
   /** Nothing new is begun when this says so. */
   readonly isOver: () => boolean;
   readonly progress?: (states: number) => void;
@@ -45,11 +47,20 @@ export class Explorer {
   readonly failures: PartFailure[] = [];
   failed = 0;
   /** Distinct disks; those from a crash in recovery; calls crashed; disks that were seen before. */
-  readonly counts = { states: 0, statesAgain: 0, calls: 0, callsAgain: 0, seenBefore: 0 };
+  readonly counts = {
+    states: 0,
+    statesAgain: 0,
+    calls: 0,
+    callsAgain: 0,
+    recoveriesCrashed: 0,
+    seenBefore: 0,
+  };
   readonly #options: ExplorerOptions;
   readonly #instances: Instances;
   readonly #random: Random;
   readonly #seen = new Set<number>();
+  /** Of the call that is being crashed no recovery was crashed yet. */
+  #isAgainDue = false;
 
   constructor(instances: Instances, options: ExplorerOptions) {
     this.#instances = instances;
@@ -135,11 +146,13 @@ export class Explorer {
       this.counts.calls++;
       this.faults.add("C11");
       const isNew = newSince(before, moment, recording);
+      this.#isAgainDue = this.#options.againAtEveryCall === true;
       for (const choice of mainChoices(moment, personality, this.#random)) {
         if (this.#options.isOver()) break;
         if (!isNew(choice)) continue;
         await this.#choice(recording, personality.name, moment, choice, {}, []);
       }
+      this.#isAgainDue = false;
       before = moment;
     }
     return { recording, personality, moments, torn: moments.map(() => undefined) };
@@ -208,28 +221,33 @@ export class Explorer {
     const number = ++this.counts.states;
     try {
       const { seq, outcome } = await this.oracle.judge(disk, expected, depthOf(number));
-      const isAgain = number % this.#options.againOneIn === 0 && !expected.isLie;
-      if (outcome === "opened" && isAgain) await this.#again(disk, expected, seq, where, entry);
+      if (outcome !== "opened" || expected.isLie) return;
+      const isWhole = number % this.#options.againOneIn === 0;
+      if (!isWhole && !this.#isAgainDue) return;
+      this.#isAgainDue = false;
+      await this.#again(disk, expected, seq, where, entry, isWhole ? mainChoices : fewChoices);
     } catch (error) {
       this.#fail(recording, where, entry, what, error as Error);
     }
   }
 
-  /** C12: crashes what recovery and the first commit after it do. */
+  /** C12: crashes what recovery, the first commit after it and a close do. */
   async #again(
     disk: Disk,
     expected: Expectation,
     seq: number,
     where: string,
     entry: number,
+    choices: typeof mainChoices,
   ): Promise<void> {
+    this.counts.recoveriesCrashed++;
     const told = await recordRecovery(disk, expected.recording, this.#instances.fresh, seq);
     const recording = { ...expected.recording, states: told.states, least: 0, absentUntil: 0 };
     const floor = expected.isKill ? 0 : expected.durable;
     for (const moment of momentsOf(disk, told.trace, adversary)) {
       this.counts.callsAgain++;
       const promised = promisedAt(told.promised, moment.entry);
-      for (const choice of mainChoices(moment, adversary, this.#random)) {
+      for (const choice of choices(moment, adversary, this.#random)) {
         const left = diskOf(moment, choice);
         const durable = Math.max(floor, promised.durable);
         const key = (left.hash() + durable * 2 ** 21 + 7) % 2 ** 53;
@@ -267,6 +285,14 @@ export class Explorer {
       repeat: { seed: this.#options.seed, story: name, personality: where, entry, choice: what },
     });
   }
+}
+
+/** All that was pending, nothing of it, and the last of it alone. */
+function* fewChoices({ pending }: Moment): Generator<Choice> {
+  yield { kept: pending.map(() => true) };
+  if (pending.length === 0) return;
+  yield { kept: pending.map(() => false) };
+  if (pending.length > 1) yield { kept: pending.map((_, index) => index === pending.length - 1) };
 }
 
 function describe({ kept, torn }: Choice): string {

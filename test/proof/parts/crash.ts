@@ -2,8 +2,8 @@
  * The part `crash`: every story of `test/proof/crash/stories.ts`, crashed at each of its calls.
  *
  * `count` is the number of distinct disks that are recovered and judged. In a short run they are
- * those of two file systems, in a long one (`count` of 200,000 or more) of all six, and more of
- * them are crashed again while they recover.
+ * those of two file systems, in a long one (`count` of 200,000 or more) of all six, and at every
+ * call one of them is crashed again at each call of its recovery.
  */
 import { Explorer } from "../crash/explorer.ts";
 import { stories } from "../crash/stories.ts";
@@ -29,6 +29,7 @@ export async function run(options: PartOptions): Promise<PartResult> {
     seed,
     states: count,
     againOneIn: isLong ? 400 : 1000,
+    againAtEveryCall: isLong,
     isOver: () => clock() > end,
     progress: () => {
       if (report === undefined || clock() - told < 1) return;
