@@ -125,10 +125,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#setup = setup;
     this.#context = new Context(engine, setup.timers, setup.leaseMs);
     this.#keyspaces = new Keyspaces(this.#context, setup.valueDefault);
-    this.#tables = new Tables(this.#context);
+    this.#vectors = new VectorIndexes(this.#context, setup.graphs, setup.graphLimits);
+    this.#tables = new Tables(this.#context, this.#vectors);
     this.#envelopes = new Envelopes(this.#context, this.#tables, setup.idempotency);
     this.#rootTables = new TableNames(this.#tables, "", "");
-    this.#vectors = new VectorIndexes(this.#context, setup.graphs, setup.graphLimits);
   }
 
   /** What opening found and did. */
@@ -463,6 +463,8 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     checkOptions("compact", options, longOptionNames);
     this.#requireOpen();
     this.#vectors.openAll();
+    await this.#tables.load();
+    this.#tables.openVectors();
     await this.#engine.compact(options);
   }
 

@@ -49,7 +49,7 @@ function collect(state: TableState, expression: Expression, found: Map<number, u
 }
 
 /** The best way to what a predicate selects, by the columns that it pins. */
-function accessFor(state: TableState, expression: Expression): Access {
+export function accessFor(state: TableState, expression: Expression): Access {
   const equal = equalitiesOf(state, expression);
   const keyPrefix = prefixOf(state.primaryKey, equal);
   const positions = keyPrefix.map((_value, at) => at);
@@ -98,49 +98,60 @@ export function* findRows(
   expression: Expression,
   limit: number,
 ): Steps<FoundRow[]> {
-  const isSelected = compilePredicate(expression, state.valuesSource);
   const access = accessFor(state, expression);
   const found: FoundRow[] = [];
-  const take = (key: Uint8Array, values: Values | undefined): void => {
-    if (values !== undefined && isSelected(values)) found.push({ key: key.slice(), values });
-  };
-  const { decodeValues } = state.codec;
-  if (access.kind === "key") {
-    take(access.key, yield* reader.read(state.rows, access.key, decodeValues));
-  } else if (access.kind === "unique") {
-    const key = yield* reader.read(access.index.tree, access.key, (memory, at, length) =>
-      memory.slice(at, at + length),
-    );
-    if (key !== undefined) take(key, yield* reader.read(state.rows, key, decodeValues));
-  } else if (access.kind === "rows") {
-    const part = programOf(state, expression);
-    const rows = reader.scan(state.rows, access.range, true, part?.program);
-    while (found.length < limit) {
-      const batch = yield* rows.next(rowsPerBatch);
-      if (batch === undefined) break;
-      for (let row = 0; row < batch.count && found.length < limit; row++) {
-        take(batch.key(row), batch.decode(row, decodeValues));
-      }
-    }
-  } else yield* findByIndex(state, reader, access.index, access.range, take);
+  yield* visitRows(state, reader, { expression, access }, (key, values) => {
+    found.push({ key: key.slice(), values });
+    // Entries of an index are not in the order of the keys.
+    return found.length < limit || access.kind === "index";
+  });
   if (access.kind === "index") found.sort((left, right) => compareBytes(left.key, right.key));
   return found.slice(0, limit);
 }
 
-function* findByIndex(
+/** Takes a row: false when no more are wanted. */
+export type TakeRow = (key: Uint8Array, values: Values) => boolean;
+
+/** Visits the rows that a predicate selects. `breathe` runs between batches. */
+export function* visitRows(
   state: TableState,
   reader: TableReader,
-  index: TableIndex,
-  range: Range,
-  take: (key: Uint8Array, values: Values | undefined) => void,
+  { expression, access }: { readonly expression: Expression; readonly access: Access },
+  take: TakeRow,
+  breathe?: () => Steps<void>,
 ): Steps<void> {
-  const entries = reader.scan(index.tree, range, index.isUnique);
-  for (;;) {
-    const batch = yield* entries.next(rowsPerBatch);
-    if (batch === undefined) return;
-    const keys: Uint8Array[] = [];
-    for (let row = 0; row < batch.count; row++) keys.push(index.primaryKeyOf(batch, row));
-    const rows = yield* reader.readMany(state.rows, keys, state.codec.decodeValues);
-    for (const [at, key] of keys.entries()) take(key, rows[at]);
+  const isSelected = compilePredicate(expression, state.valuesSource);
+  const judge = (key: Uint8Array, values: Values | undefined): boolean =>
+    values === undefined || !isSelected(values) || take(key, values);
+  const { decodeValues } = state.codec;
+  if (access.kind === "key") {
+    judge(access.key, yield* reader.read(state.rows, access.key, decodeValues));
+  } else if (access.kind === "unique") {
+    const key = yield* reader.read(access.index.tree, access.key, (memory, at, length) =>
+      memory.slice(at, at + length),
+    );
+    if (key !== undefined) judge(key, yield* reader.read(state.rows, key, decodeValues));
+  } else if (access.kind === "rows") {
+    const part = programOf(state, expression);
+    const rows = reader.scan(state.rows, access.range, true, part?.program);
+    for (;;) {
+      const batch = yield* rows.next(rowsPerBatch);
+      if (batch === undefined) return;
+      for (let row = 0; row < batch.count; row++) {
+        if (!judge(batch.key(row), batch.decode(row, decodeValues))) return;
+      }
+      if (breathe !== undefined) yield* breathe();
+    }
+  } else {
+    const entries = reader.scan(access.index.tree, access.range, access.index.isUnique);
+    for (;;) {
+      const batch = yield* entries.next(rowsPerBatch);
+      if (batch === undefined) return;
+      const keys: Uint8Array[] = [];
+      for (let row = 0; row < batch.count; row++) keys.push(access.index.primaryKeyOf(batch, row));
+      const rows = yield* reader.readMany(state.rows, keys, decodeValues);
+      for (const [at, key] of keys.entries()) if (!judge(key, rows[at])) return;
+      if (breathe !== undefined) yield* breathe();
+    }
   }
 }

@@ -47,6 +47,16 @@ const parts: readonly { readonly name: string; readonly of: (table: StoredTable)
         .sort(byName)
         .map((one) => [one.name, namesOf(columns, one.columns), one.kind, one.isUnique, one.where]),
   },
+  {
+    name: "vector indexes",
+    of: ({ columns, vectorIndexes = [] }) =>
+      [...vectorIndexes]
+        .sort(byName)
+        .map(({ tree: _tree, ids: _ids, pending: _pending, isReady: _isReady, ...one }) => [
+          ...Object.entries(one).filter(([option]) => option !== "column"),
+          namesOf(columns, [one.column]),
+        ]),
+  },
   { name: "checks", of: ({ checks }) => [...checks].sort(byName) },
   {
     name: "foreign keys",

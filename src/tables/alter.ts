@@ -158,6 +158,8 @@ function renamed(stored: StoredTable, from: string, to: string): StoredTable {
   if (stored.columns.some((column) => column.name === to)) throw taken(to);
   const again = (expression: StoredValue): StoredValue =>
     storeValue(renameColumn(restoreExpression(expression), from, to));
+  const inWhere = <I extends { readonly where?: StoredValue }>(one: I): I =>
+    one.where === undefined ? one : { ...one, where: again(one.where) };
   return {
     ...stored,
     columns: stored.columns.map((one) => (one.name === from ? { ...one, name: to } : one)),
@@ -173,9 +175,10 @@ function renamed(stored: StoredTable, from: string, to: string): StoredTable {
             })),
           },
         }),
-    indexes: stored.indexes.map((one) =>
-      one.where === undefined ? one : { ...one, where: again(one.where) },
-    ),
+    indexes: stored.indexes.map(inWhere),
+    ...(stored.vectorIndexes === undefined
+      ? {}
+      : { vectorIndexes: stored.vectorIndexes.map(inWhere) }),
   };
 }
 
@@ -195,7 +198,11 @@ function userOf(tables: Tables, stored: StoredTable, column: StoredColumn): stri
   if (stored.primaryKey.includes(id)) return "the primary key";
   const reads = (expression: StoredValue): boolean =>
     columnsOf(restoreExpression(expression)).has(name);
-  const index = stored.indexes.find(
+  const indexes = [
+    ...stored.indexes,
+    ...(stored.vectorIndexes ?? []).map((one) => ({ ...one, columns: [one.column] })),
+  ];
+  const index = indexes.find(
     (one) => one.columns.includes(id) || (one.where !== undefined && reads(one.where)),
   );
   if (index !== undefined) return `the index "${index.name}"`;

@@ -7,11 +7,13 @@
 import type { EffectBuffer, LongOptions, Steps } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import { throwIfAborted } from "../transaction/index.ts";
+import { beginVectors, fillVectors, withoutVectors, withReadyVectors } from "./build-vectors.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
 import type { ColumnShape } from "./column.ts";
 import {
   Draft,
   describeIndex,
+  describeVectorIndex,
   type IndexDefinition,
   schemaInvalid,
   servesPrefix,
@@ -35,8 +37,10 @@ export async function createIndex(
 ): Promise<string> {
   throwIfAborted(options.signal);
   const name = await begin(tables, core, definition);
+  const isVector = definition.kind === "vector";
   try {
-    await fill(tables, core, name, options);
+    if (isVector) await fillVectors(tables, core, name, options);
+    else await fill(tables, core, name, options);
   } catch (error) {
     // Nobody must pay for keeping up what nobody can read.
     if (!tables.context.engine.isClosed && !core.isDropped) await remove(tables, core, name);
@@ -44,12 +48,8 @@ export async function createIndex(
   }
   await tables.change((change) => {
     const { stored } = core.require();
-    change.putTable(
-      withIndexes(
-        stored,
-        stored.indexes.map((one) => ready(one, name)),
-      ),
-    );
+    const indexes = stored.indexes.map((one) => ready(one, name));
+    change.putTable(isVector ? withReadyVectors(stored, name) : withIndexes(stored, indexes));
   }, undefined);
   return name;
 }
@@ -59,10 +59,16 @@ function begin(tables: Tables, core: TableCore, definition: IndexDefinition): Pr
   return tables.change((change) => {
     const { stored, path } = core.require();
     const { engine } = tables.context;
-    const index = describeIndex(definition, draftOf(stored), 0, false);
-    const existing = stored.indexes.find((one) => one.name === index.name);
+    const draft = draftOf(stored);
+    const isVector = definition.kind === "vector";
+    const index = isVector
+      ? describeVectorIndex(definition, draft, () => 0, false)
+      : describeIndex(definition, draft, 0, false);
+    const all = [...stored.indexes, ...(stored.vectorIndexes ?? [])];
+    const existing = all.find((one) => one.name === index.name);
     if (existing !== undefined) {
-      const isSame = JSON.stringify({ ...existing, tree: 0 }) === JSON.stringify(index);
+      const trees = isVector ? { tree: 0, ids: 0, pending: 0 } : { tree: 0 };
+      const isSame = JSON.stringify({ ...existing, ...trees }) === JSON.stringify(index);
       if (isSame) return index.name;
       throw new CairnError(
         "index_already_exists",
@@ -70,6 +76,10 @@ function begin(tables: Tables, core: TableCore, definition: IndexDefinition): Pr
           "name. Use another name, or drop that one first.",
         { details: { table: path.name, index: index.name } },
       );
+    }
+    if ("ids" in index) {
+      beginVectors(tables, change, core.require(), { definition, draft });
+      return index.name;
     }
     const tree = engine.nextTreeId();
     const kind = index.kind === "hashed" && index.isUnique ? "hashed" : "ordered";
@@ -165,6 +175,10 @@ function* isOthers(
 export async function dropIndex(tables: Tables, core: TableCore, name: string): Promise<void> {
   await tables.change((change) => {
     const state = core.require();
+    if (state.vectorIndexes.some((one) => one.name === name)) {
+      change.putTable(withoutVectors(tables, change, state.stored, name));
+      return;
+    }
     const index = state.index(name);
     refuseNeeded(tables, state, name);
     const { stored } = state;
@@ -181,6 +195,10 @@ export async function dropIndex(tables: Tables, core: TableCore, name: string): 
 async function remove(tables: Tables, core: TableCore, name: string): Promise<void> {
   await tables.change((change) => {
     const { stored } = core.require();
+    if (stored.vectorIndexes?.some((one) => one.name === name && !one.isReady) === true) {
+      change.putTable(withoutVectors(tables, change, stored, name));
+      return;
+    }
     const index = stored.indexes.find((one) => one.name === name && !one.isReady);
     if (index === undefined) return;
     change.dropTree(index.tree);

@@ -19,8 +19,17 @@ import {
 import { CairnError } from "../errors.ts";
 import type { Context, WriteOptions } from "../kv/index.ts";
 import { type Tree, TreeRows } from "../transaction/index.ts";
-import { decodeRecord, encodeRecord, type StoredTable, type TablePath } from "./record.ts";
+import type { VectorIndexes } from "../vector/inside.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  type StoredIndex,
+  type StoredTable,
+  type StoredVectorIndex,
+  type TablePath,
+} from "./record.ts";
 import { type TableForeignKey, TableState, type TreeOf } from "./state.ts";
+import { TableVectors } from "./vectors.ts";
 
 const descriptor = { kind: "ordered", type: "internal", name: "internal: tables" } as const;
 const rowsPerBatch = 1_024;
@@ -33,16 +42,23 @@ export class TableCore {
   isDropped = false;
   #state: TableState;
   readonly #treeOf: TreeOf;
-  /** The commits that made indexes ready, by their trees; none for those of earlier openings. */
+  readonly #vectors: TableVectors;
+  /**
+   * The commits that made indexes ready, by their trees; for those of earlier openings the commit
+   * with which this one began.
+   */
   readonly #readySince: Map<number, number> = new Map();
+  #readySinceMost = 0;
   /** The state without some indexes, for reads of a time when they were not whole. */
   #earlier:
     | { readonly of: TableState; readonly key: string; readonly state: TableState }
     | undefined;
 
-  constructor(state: TableState, treeOf: TreeOf) {
+  constructor(state: TableState, treeOf: TreeOf, vectors: TableVectors, seq: number) {
     this.#state = state;
     this.#treeOf = treeOf;
+    this.#vectors = vectors;
+    for (const index of indexesOf(state)) if (index.isReady) this.#setReady(index.tree, seq);
   }
 
   get state(): TableState {
@@ -51,11 +67,17 @@ export class TableCore {
 
   /** Takes the state that a commit has made. */
   change(state: TableState, seq: number): void {
-    for (const { isReady, tree } of state.indexes) {
-      const before = this.#state.indexes.find((index) => index.tree === tree);
-      if (isReady && before?.isReady !== true) this.#readySince.set(tree.id, seq);
+    const before = indexesOf(this.#state);
+    for (const { isReady, tree } of indexesOf(state)) {
+      const wasReady = before.some((index) => index.tree === tree && index.isReady);
+      if (isReady && !wasReady) this.#setReady(tree, seq);
     }
     this.#state = state;
+  }
+
+  #setReady(tree: number, seq: number): void {
+    this.#readySince.set(tree, seq);
+    this.#readySinceMost = Math.max(this.#readySinceMost, seq);
   }
 
   /**
@@ -64,17 +86,22 @@ export class TableCore {
    */
   requireAt(snapshot: Snapshot | undefined): TableState {
     const state = this.require();
-    if (snapshot === undefined || this.#readySince.size === 0) return state;
-    const isLater = (tree: number): boolean =>
+    if (snapshot === undefined || Number(snapshot.seq) >= this.#readySinceMost) return state;
+    const isLater = ({ tree }: { readonly tree: number }): boolean =>
       (this.#readySince.get(tree) ?? 0) > Number(snapshot.seq);
-    const later = state.stored.indexes.filter(({ tree }) => isLater(tree));
+    const later = indexesOf(state).filter(isLater);
     if (later.length === 0) return state;
     const key = later.map(({ tree }) => tree).join();
     if (this.#earlier?.of === state && this.#earlier.key === key) return this.#earlier.state;
-    const indexes = state.stored.indexes.map((index) =>
-      later.includes(index) ? { ...index, isReady: false } : index,
-    );
-    const earlier = new TableState({ ...state.stored, indexes }, this.#treeOf);
+    const { indexes, vectorIndexes = [], ...rest } = state.stored;
+    const unready = <I extends { readonly tree: number }>(index: I): I =>
+      isLater(index) ? { ...index, isReady: false } : index;
+    const stored = {
+      ...rest,
+      indexes: indexes.map(unready),
+      vectorIndexes: vectorIndexes.map(unready),
+    };
+    const earlier = new TableState(stored, this.#treeOf, this.#vectors);
     this.#earlier = { of: state, key, state: earlier };
     return earlier;
   }
@@ -88,6 +115,10 @@ export class TableCore {
       { details: { table: this.state.path.name } },
     );
   }
+}
+
+function indexesOf({ stored }: TableState): readonly (StoredIndex | StoredVectorIndex)[] {
+  return [...stored.indexes, ...(stored.vectorIndexes ?? [])];
 }
 
 /** A foreign key as the table that it refers to sees it. */
@@ -118,6 +149,7 @@ interface Pending {
 
 export class Tables {
   readonly context: Context;
+  readonly vectors: TableVectors;
   readonly #cores: Map<string, TableCore> = new Map();
   readonly #byTree: Map<number, TableCore> = new Map();
   /** `project/P` and `scope/P/S`. */
@@ -129,8 +161,9 @@ export class Tables {
   /** The catalogue changes one commit after the other. */
   #changes: Promise<unknown> = Promise.resolve();
 
-  constructor(context: Context) {
+  constructor(context: Context, vectors: VectorIndexes) {
     this.context = context;
+    this.vectors = new TableVectors(context, vectors);
   }
 
   /** Reads the catalogue, once. */
@@ -153,8 +186,9 @@ export class Tables {
           if (batch === undefined) break;
           for (let row = 0; row < batch.count; row++) {
             const key = batch.keyText(row);
-            if (key.startsWith("table/")) this.#adoptTable(batch.decode(row, decodeTable));
-            else this.#names.add(key);
+            if (key.startsWith("table/")) {
+              this.#adoptTable(batch.decode(row, decodeTable), Number(pinned.seq));
+            } else this.#names.add(key);
           }
         }
       } finally {
@@ -179,6 +213,13 @@ export class Tables {
   /** The foreign keys that refer to a table. */
   referrers(tree: number): readonly Referrer[] {
     return this.#referrers.get(tree) ?? none;
+  }
+
+  /** Opens all vector indexes: what is deleted must also go from the images of unused ones. */
+  openVectors(): void {
+    for (const { state } of this.#cores.values()) {
+      for (const index of state.vectorIndexes) index.core.keeper.wake();
+    }
   }
 
   /** The tables of a scope, by name. */
@@ -259,12 +300,12 @@ export class Tables {
         const { pending: _pending, ...record } = stored;
         effects.put(id, tableKey(stored), encodeRecord(record));
         // Made here, so that a fault in it ends the commit.
-        const state = new TableState(stored, this.treeOf);
+        const state = new TableState(stored, this.treeOf, this.vectors);
         after.push(() => this.#setState(state, turn.seq));
       },
       dropTable: (core) => {
         effects.delete(id, tableKey(core.state.path));
-        for (const tree of treesOf(core.state)) effects.dropTree(tree.id);
+        for (const tree of treesOf(core.state)) effects.dropTree(tree);
         after.push(() => this.#forget(core));
       },
       putName: (key) => {
@@ -298,14 +339,14 @@ export class Tables {
     return result;
   }
 
-  #adoptTable(stored: StoredTable): void {
-    this.#setState(new TableState(stored, this.treeOf), 0);
+  #adoptTable(stored: StoredTable, seq: number): void {
+    this.#setState(new TableState(stored, this.treeOf, this.vectors), seq);
   }
 
   #setState(state: TableState, seq: number): void {
     const core = this.#byTree.get(state.rows.id);
     if (core === undefined) {
-      const created = new TableCore(state, this.treeOf);
+      const created = new TableCore(state, this.treeOf, this.vectors, seq);
       this.#cores.set(tableKey(state.path), created);
       this.#byTree.set(state.rows.id, created);
     } else core.change(state, seq);
@@ -314,9 +355,11 @@ export class Tables {
   #forget(core: TableCore): void {
     core.isDropped = true;
     for (const tree of treesOf(core.state)) {
-      tree.isDropped = true;
-      this.#trees.delete(tree.id);
+      const known = this.#trees.get(tree);
+      if (known !== undefined) known.isDropped = true;
+      this.#trees.delete(tree);
     }
+    for (const { stored } of core.state.vectorIndexes) this.vectors.forget(stored.tree);
     this.#cores.delete(tableKey(core.state.path));
     this.#byTree.delete(core.state.rows.id);
   }
@@ -358,8 +401,17 @@ function isCatalogue({ descriptor: found }: TreeInfo): boolean {
   return found.type === descriptor.type && found.name === descriptor.name;
 }
 
-function treesOf(state: TableState): Tree[] {
-  return [state.rows, ...state.indexes.map((index) => index.tree)];
+function treesOf({ stored }: TableState): number[] {
+  return [
+    stored.tree,
+    ...stored.indexes.map(({ tree }) => tree),
+    ...(stored.vectorIndexes ?? []).flatMap(treesOfVectors),
+  ];
+}
+
+/** The trees of a vector index. */
+export function treesOfVectors({ tree, ids, pending }: StoredVectorIndex): number[] {
+  return [tree, ids, pending];
 }
 
 function tableKey({ project, scope, name }: TablePath): string {

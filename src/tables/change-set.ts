@@ -278,6 +278,15 @@ export class ChangeSet {
       if (fresh === null) continue;
       writer.put(index.tree, fresh, index.holdsKey(after as Values) ? key : noBytes);
     }
+    for (const index of state.vectorIndexes) {
+      const wasIn = before !== undefined && index.covers(before);
+      const isIn = after !== undefined && index.covers(after);
+      if (!isIn) {
+        if (wasIn) writer.delete(index.tree, key);
+      } else if (!wasIn || !index.isSame(before, after)) {
+        writer.put(index.tree, key, index.entry(after, key));
+      }
+    }
     if (after !== undefined) writer.put(state.rows, key, state.codec.encode(after));
     else if (before !== undefined) writer.delete(state.rows, key);
   }

@@ -163,7 +163,8 @@ function refuseNullable(stored: StoredTable, column: StoredColumn): void {
 
 function refuseTwin(stored: StoredTable, name: string): void {
   const { checks, foreignKeys, indexes, pending = none } = stored;
-  const all = [checks, foreignKeys, indexes, pending.checks, pending.foreignKeys].flat();
+  const vectors = stored.vectorIndexes ?? [];
+  const all = [checks, foreignKeys, indexes, vectors, pending.checks, pending.foreignKeys].flat();
   if (!all.some((one) => one.name === name)) return;
   throw new CairnError(
     "constraint_already_exists",

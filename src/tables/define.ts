@@ -1,6 +1,8 @@
 /** From a declaration to the record of a table, with everything checked. */
+import type { VectorMetric, VectorPrecision } from "../../bindings/vector.ts";
 import { CairnError } from "../errors.ts";
 import { checkOneOf, checkOptions } from "../kv/index.ts";
+import { checkVectorsOptions, describeVectors } from "../vector/inside.ts";
 import type { Column, ColumnShape, Columns, ReferenceAction } from "./column.ts";
 import { type ColumnSource, compileExpression } from "./evaluate.ts";
 import { type Expression, predicateOf, type Where } from "./expression.ts";
@@ -11,6 +13,7 @@ import {
   type StoredForeignKey,
   type StoredIndex,
   type StoredTable,
+  type StoredVectorIndex,
   storeValue,
   type TablePath,
 } from "./record.ts";
@@ -24,10 +27,19 @@ export interface IndexDefinition<Name extends string = string> {
   readonly columns: readonly Name[];
   /** Refuses rows with the same values in these columns; nulls are exempt. */
   readonly unique?: boolean;
-  /** `ordered` (default) has ranges; `hashed` finds equal values only, with short keys. */
-  readonly kind?: IndexKind;
+  /**
+   * `ordered` (default) has ranges; `hashed` finds equal values only, with short keys; `vector`, of
+   * one column of vectors, finds the nearest.
+   */
+  readonly kind?: IndexKind | "vector";
   /** Only rows for which it is true are in the index. */
   readonly where?: Where;
+  /** Of a vector index; as those of {@link VectorsOptions}. */
+  readonly metric?: VectorMetric;
+  readonly precision?: VectorPrecision;
+  readonly connections?: number;
+  readonly efConstruction?: number;
+  readonly keepVectors?: boolean;
 }
 
 /** A reference to another table of the same scope. */
@@ -86,6 +98,20 @@ const definitionOptions: ReadonlySet<string> = new Set([
   "schema",
 ]);
 const indexOptions: ReadonlySet<string> = new Set(["name", "columns", "unique", "kind", "where"]);
+const vectorOptions = [
+  "metric",
+  "precision",
+  "connections",
+  "efConstruction",
+  "keepVectors",
+] as const;
+const vectorIndexOptions: ReadonlySet<string> = new Set([
+  "name",
+  "columns",
+  "kind",
+  "where",
+  ...vectorOptions,
+]);
 
 /** Refuses what is no name of a project, scope, table, index or constraint: `schema_invalid`. */
 export function checkIdentifier(what: string, name: unknown): asserts name is string {
@@ -119,7 +145,7 @@ export function describeTable(
   for (const name of primaryKey) draft.makeRequired(name);
   const columns = names.map((name, index) => draft.stored(name, index + 1));
   const tree = surroundings.takeTree();
-  const { indexes, foreignKeys } = linksOf(definition, draft, surroundings);
+  const { indexes, vectorIndexes, foreignKeys } = linksOf(definition, draft, surroundings);
   return {
     format: 1,
     version: 1,
@@ -130,6 +156,7 @@ export function describeTable(
     layouts: [{ version: 1, columns: columns.map(layoutColumn) }],
     primaryKey: primaryKey.map((name) => draft.idOf(name)),
     indexes,
+    ...(vectorIndexes.length === 0 ? {} : { vectorIndexes }),
     checks: checksOf(definition, draft),
     foreignKeys,
   };
@@ -245,7 +272,11 @@ function linksOf(
   definition: TableDefinition,
   draft: Draft,
   surroundings: Surroundings,
-): { indexes: StoredIndex[]; foreignKeys: StoredForeignKey[] } {
+): {
+  indexes: StoredIndex[];
+  vectorIndexes: StoredVectorIndex[];
+  foreignKeys: StoredForeignKey[];
+} {
   const wanted: IndexDefinition[] = [...(definition.indexes ?? [])];
   const references: ForeignKeyDefinition[] = [...(definition.foreignKeys ?? [])];
   for (const [name, shape] of draft.entries) {
@@ -257,7 +288,13 @@ function linksOf(
     }
   }
   const foreignKeys = references.map((one) => describeForeignKey(one, draft, surroundings));
-  const indexes = wanted.map((one) => describeIndex(one, draft, surroundings.takeTree(), true));
+  const takeTree = (): number => surroundings.takeTree();
+  const indexes = wanted
+    .filter(({ kind }) => kind !== "vector")
+    .map((one) => describeIndex(one, draft, takeTree(), true));
+  const vectorIndexes = wanted
+    .filter(({ kind }) => kind === "vector")
+    .map((one) => describeVectorIndex(one, draft, takeTree, true));
   for (const { name, columns } of foreignKeys) {
     if (indexes.some((index) => servesPrefix(index, columns))) continue;
     const tree = surroundings.takeTree();
@@ -271,8 +308,8 @@ function linksOf(
       isReady: true,
     });
   }
-  refuseTwins([...indexes, ...foreignKeys].map(({ name }) => name));
-  return { indexes, foreignKeys };
+  refuseTwins([...indexes, ...vectorIndexes, ...foreignKeys].map(({ name }) => name));
+  return { indexes, vectorIndexes, foreignKeys };
 }
 
 /** True when the index finds all rows by these columns. */
@@ -290,7 +327,7 @@ export function describeIndex(
 ): StoredIndex {
   checkOptions("declare an index", definition, indexOptions);
   const { columns, unique = false, kind = "ordered", where } = definition;
-  checkOneOf("declare an index", "kind", kind, ["ordered", "hashed"]);
+  checkOneOf("declare an index", "kind", kind, ["ordered", "hashed", "vector"]);
   if (!Array.isArray(columns) || columns.length === 0)
     throw schemaInvalid("an index has no columns");
   if (new Set(columns).size !== columns.length)
@@ -308,7 +345,7 @@ export function describeIndex(
   return {
     name,
     tree,
-    kind,
+    kind: kind as IndexKind,
     isUnique: unique,
     columns: columns.map((column) => draft.idOf(column)),
     ...(expression === undefined ? {} : { where: storeValue(expression) }),
@@ -316,8 +353,49 @@ export function describeIndex(
   };
 }
 
+/** The record of a vector index. */
+export function describeVectorIndex(
+  definition: IndexDefinition,
+  draft: Draft,
+  takeTree: () => number,
+  isReady: boolean,
+): StoredVectorIndex {
+  checkOptions("declare a vector index", definition, vectorIndexOptions);
+  const { columns, where } = definition;
+  if (!Array.isArray(columns) || columns.length !== 1) {
+    throw schemaInvalid("a vector index has one column");
+  }
+  const name = indexName(definition);
+  checkIdentifier("index", name);
+  const { type, dimensions = 0 } = draft.shape(columns[0]);
+  if (type !== "vector") {
+    throw schemaInvalid(`the column "${columns[0]}" of type ${type} has no vectors`);
+  }
+  const given = vectorOptions.map((option) => [option, definition[option]] as const);
+  const options = Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  checkVectorsOptions(name, { dimensions, ...options });
+  const described = describeVectors(name, { dimensions, ...options });
+  const { metric, precision, connections, efConstruction, keepVectors } = described;
+  const expression = where === undefined ? undefined : predicateOf(where);
+  if (expression !== undefined) draft.check(expression);
+  return {
+    name,
+    column: draft.idOf(columns[0]),
+    tree: takeTree(),
+    ids: takeTree(),
+    pending: takeTree(),
+    metric,
+    precision,
+    connections,
+    efConstruction,
+    keepVectors,
+    ...(expression === undefined ? {} : { where: storeValue(expression) }),
+    isReady,
+  };
+}
+
 /** The name of an index: given, or made of its columns. */
-function indexName({ name, columns, unique }: IndexDefinition): string {
+export function indexName({ name, columns, unique }: IndexDefinition): string {
   return name ?? `${columns.join("_")}_${unique === true ? "unique" : "index"}`;
 }
 

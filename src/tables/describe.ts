@@ -1,5 +1,6 @@
 /** A table's schema as plain data, with names instead of ids. */
 
+import type { VectorMetric } from "../../bindings/vector.ts";
 import type { Tables } from "./catalogue.ts";
 import type { ReferenceAction } from "./column.ts";
 import type { Expression } from "./expression.ts";
@@ -22,11 +23,13 @@ export interface TableDescription {
   readonly indexes: readonly {
     readonly name: string;
     readonly columns: readonly string[];
-    readonly kind: IndexKind;
+    readonly kind: IndexKind | "vector";
     readonly isUnique: boolean;
     readonly where?: Expression;
     /** False while it is built. */
     readonly isReady: boolean;
+    /** Of a vector index. */
+    readonly metric?: VectorMetric;
   }[];
   readonly checks: readonly { readonly name: string; readonly expression: Expression }[];
   readonly foreignKeys: readonly {
@@ -54,14 +57,25 @@ export function describeState(tables: Tables, state: TableState): TableDescripti
       }),
     ),
     primaryKey: stored.primaryKey.map(nameOf),
-    indexes: stored.indexes.map(({ name, columns, kind, isUnique, where, isReady }) => ({
-      name,
-      columns: columns.map(nameOf),
-      kind,
-      isUnique,
-      ...(where === undefined ? {} : { where: restored(where) }),
-      isReady,
-    })),
+    indexes: [
+      ...stored.indexes.map(({ name, columns, kind, isUnique, where, isReady }) => ({
+        name,
+        columns: columns.map(nameOf),
+        kind,
+        isUnique,
+        ...(where === undefined ? {} : { where: restored(where) }),
+        isReady,
+      })),
+      ...(stored.vectorIndexes ?? []).map(({ name, column, where, isReady, metric }) => ({
+        name,
+        columns: [nameOf(column)],
+        kind: "vector" as const,
+        isUnique: false,
+        ...(where === undefined ? {} : { where: restored(where) }),
+        isReady,
+        metric,
+      })),
+    ],
     checks: stored.checks.map(({ name, expression }) => ({
       name,
       expression: restored(expression),

@@ -57,6 +57,7 @@ export {
   TableNames,
 } from "./namespace.ts";
 export type { IndexKind } from "./record.ts";
+export type { TableMatch, TableSearchOptions } from "./search.ts";
 export type { InputOf, OutputOf, StandardResult, StandardSchema } from "./standard-schema.ts";
 export type { OnConflict } from "./statements.ts";
 export {
@@ -70,6 +71,7 @@ export {
   type TableReadOptions,
   type TableScanOptions,
   type UpdateOptions,
+  type VectorNames,
   type WhereOptions,
 } from "./table.ts";
 export { type TransactionResult, TransactionTable } from "./transaction-table.ts";

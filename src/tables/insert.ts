@@ -71,8 +71,8 @@ function writeRow(
 ): void {
   const key = state.key.encode(values, state.primaryKey);
   if (!keys.add(key)) throw duplicateKey(state);
-  const { indexes } = state;
-  if (indexes.length === 0) {
+  const { indexes, vectorIndexes } = state;
+  if (indexes.length + vectorIndexes.length === 0) {
     writer.put(state.rows, key, state.codec.encode(values));
     return;
   }
@@ -86,6 +86,9 @@ function writeRow(
       throw uniqueViolation(state, index.name);
     }
     writer.put(index.tree, entry, holdsKey ? owned : noBytes);
+  }
+  for (const index of vectorIndexes) {
+    if (index.covers(values)) writer.put(index.tree, owned, index.entry(values, owned));
   }
 }
 

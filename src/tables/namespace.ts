@@ -16,6 +16,7 @@ import {
 } from "../kv/index.ts";
 import type { Key } from "../transaction/index.ts";
 import { checkAgreement } from "./agreement.ts";
+import { createVectorTrees } from "./build-vectors.ts";
 import type { CatalogueChange, TableCore, Tables } from "./catalogue.ts";
 import type { Columns, InsertOf, SelectOf } from "./column.ts";
 import {
@@ -102,6 +103,7 @@ export class TableNames {
         const treeKind = kind === "hashed" && isUnique ? "hashed" : "ordered";
         change.createTree(tree, treeKind, "index", `${label}/${name}`);
       }
+      for (const index of stored.vectorIndexes ?? []) createVectorTrees(change, path, index);
       change.putTable(stored);
     }, undefined);
     const core = tables.get(path);

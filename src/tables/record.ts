@@ -8,6 +8,8 @@
  *
  * `$json` holds any object that is itself a value, so that the others cannot be mistaken.
  */
+
+import type { VectorsDescriptor } from "../vector/inside.ts";
 import type { ReferenceAction } from "./column.ts";
 import type { Expression } from "./expression.ts";
 import type { Layout } from "./row.ts";
@@ -49,6 +51,25 @@ export interface StoredIndex {
   readonly marked?: readonly number[];
 }
 
+/** A vector index: three trees (`src/vector/row.ts`) whose ids are keys of rows. */
+export interface StoredVectorIndex
+  extends Pick<
+    VectorsDescriptor,
+    "metric" | "precision" | "connections" | "efConstruction" | "keepVectors"
+  > {
+  readonly name: string;
+  /** Its column. */
+  readonly column: number;
+  /** The tree of its rows. */
+  readonly tree: number;
+  readonly ids: number;
+  readonly pending: number;
+  /** Rows for which it is true are in the index; absent for all. */
+  readonly where?: StoredValue;
+  /** False while it is built: it is kept up, but cannot be searched. */
+  readonly isReady: boolean;
+}
+
 export interface StoredCheck {
   readonly name: string;
   readonly expression: StoredValue;
@@ -85,6 +106,8 @@ export interface StoredTable extends TablePath {
   readonly layouts: readonly Layout[];
   readonly primaryKey: readonly number[];
   readonly indexes: readonly StoredIndex[];
+  /** Absent for none. */
+  readonly vectorIndexes?: readonly StoredVectorIndex[];
   readonly checks: readonly StoredCheck[];
   readonly foreignKeys: readonly StoredForeignKey[];
   /** Never stored: a crash leaves the table without them. */

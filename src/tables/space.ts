@@ -10,10 +10,12 @@ import type {
   Range,
   Snapshot,
   Steps,
+  Turn,
 } from "../engine/index.ts";
 import {
   type Attempt,
   type Key,
+  type OverlayWrite,
   ownedBytes,
   type RowBatch,
   type RowSource,
@@ -138,10 +140,29 @@ function boundOf(bound: Key | undefined, isBehind: boolean): Uint8Array {
 /** A commit that decides at its turn: writes go straight to its effects. */
 export class CommitWriter extends StateReader implements TableWriter {
   readonly #effects: EffectBuffer;
+  /** Writes of trees that encode them by themselves, all of them at the end. */
+  #late: Map<Tree, Map<string, OverlayWrite>> | undefined;
 
   constructor(engine: Engine, effects: EffectBuffer) {
     super(engine, "newest");
     this.#effects = effects;
+  }
+
+  /** Encodes what is left of a statement's writes. */
+  *finish(turn: Turn): Steps<void> {
+    for (const [tree, writes] of this.#late ?? []) {
+      yield* (tree.write as NonNullable<Tree["write"]>)(this.#effects, turn, [...writes.values()]);
+    }
+  }
+
+  #setLate(tree: Tree, key: Uint8Array, value: Uint8Array | undefined): void {
+    this.#late ??= new Map();
+    let writes = this.#late.get(tree);
+    if (writes === undefined) {
+      writes = new Map();
+      this.#late.set(tree, writes);
+    }
+    writes.set(String.fromCharCode(...key), { key, value });
   }
 
   /** Nobody can come between. */
@@ -154,11 +175,13 @@ export class CommitWriter extends StateReader implements TableWriter {
   }
 
   put(tree: Tree, key: Uint8Array, value: Uint8Array): void {
-    this.#effects.put(tree.id, key, value);
+    if (tree.write === undefined) this.#effects.put(tree.id, key, value);
+    else this.#setLate(tree, key.slice(), value);
   }
 
   delete(tree: Tree, key: Uint8Array): void {
-    this.#effects.delete(tree.id, key);
+    if (tree.write === undefined) this.#effects.delete(tree.id, key);
+    else this.#setLate(tree, key.slice(), undefined);
   }
 }
 

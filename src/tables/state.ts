@@ -31,6 +31,7 @@ import {
   JsonText,
   type TypeSpec,
 } from "./types.ts";
+import { TableVectorIndex, type TableVectors } from "./vectors.ts";
 
 /** A column of a table. */
 export interface TableColumn extends TypeSpec {
@@ -76,12 +77,13 @@ export class TableState {
   readonly indexes: readonly TableIndex[];
   /** Those of the indexes that are unique. */
   readonly uniques: readonly TableIndex[];
+  readonly vectorIndexes: readonly TableVectorIndex[];
   readonly checks: readonly TableCheck[];
   readonly foreignKeys: readonly TableForeignKey[];
   readonly #byName: ReadonlyMap<string, TableColumn>;
   readonly #byId: ReadonlyMap<number, TableColumn>;
 
-  constructor(stored: StoredTable, treeOf: TreeOf) {
+  constructor(stored: StoredTable, treeOf: TreeOf, vectors: TableVectors) {
     this.stored = stored;
     this.path = { project: stored.project, scope: stored.scope, name: stored.name };
     this.columns = stored.columns.map(columnOf);
@@ -110,6 +112,9 @@ export class TableState {
       columns: foreignKey.columns.map((id) => this.columnById(id).position),
     }));
     this.indexes = stored.indexes.map((index) => new TableIndex(this, index, treeOf));
+    this.vectorIndexes = (stored.vectorIndexes ?? []).map(
+      (index) => new TableVectorIndex(this, index, vectors),
+    );
     this.uniques = this.indexes.filter((index) => index.isUnique);
   }
 
@@ -151,11 +156,23 @@ export class TableState {
   /** The index `name`. @throws CairnError `index_not_found`. */
   index(name: string): TableIndex {
     const found = this.indexes.find((index) => index.name === name);
-    if (found !== undefined) return found;
-    throw new CairnError(
+    if (found === undefined) throw this.#indexNotFound(name);
+    return found;
+  }
+
+  /** The vector index `name`. @throws CairnError `index_not_found`. */
+  vectorIndex(name: string): TableVectorIndex {
+    const found = this.vectorIndexes.find((index) => index.name === name);
+    if (found === undefined) throw this.#indexNotFound(name);
+    return found;
+  }
+
+  #indexNotFound(name: string): CairnError {
+    const names = [...this.indexes, ...this.vectorIndexes].map((index) => `"${index.name}"`);
+    return new CairnError(
       "index_not_found",
       `Cannot find the index "${name}" of the table "${this.path.name}". It has ` +
-        `${this.indexes.map((index) => `"${index.name}"`).join(", ") || "none"}.`,
+        `${names.join(", ") || "none"}.`,
     );
   }
 

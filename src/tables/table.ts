@@ -315,9 +315,9 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   // ---- searching
 
   /**
-   * The rows whose vectors are nearest to one, nearest first: as many as `k` or as match. The column
-   * needs a vector index.
-   * @throws CairnError `index_not_found`, `vector_dimensions`, `vector_invalid`, `search_too_large`.
+   * The rows whose vectors are nearest to one, nearest first: as many as `k` or as match. The
+   * column needs a vector index. @throws CairnError `index_not_found`, `vector_dimensions`,
+   * `vector_invalid`, `search_too_large`, `snapshot_expired`, `aborted`.
    */
   async search(
     column: VectorNames<Select>,
@@ -518,8 +518,9 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
    * Adds a check, not null, a unique index or a foreign key, while the table goes on being used:
    * its name. Every write meets it from the first moment; rows that are there are looked at in
    * batches. Where one breaks it, nothing is added, and `details.row` says which, in the order of
-   * the primary key. @throws CairnError `check_constraint_failed`, `not_null_violation`, `unique_violation`,
-   * `foreign_key_violation`, `constraint_already_exists`, `schema_invalid`, `aborted`.
+   * the primary key. @throws CairnError `check_constraint_failed`, `not_null_violation`,
+   * `unique_violation`, `foreign_key_violation`, `constraint_already_exists`, `schema_invalid`,
+   * `aborted`.
    */
   async addConstraint(
     constraint: ConstraintDefinition<keyof Select & string>,
@@ -568,7 +569,7 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   #decide(statement: Statement): Parameters<Tables["context"]["engine"]["commit"]>[0] {
     const tables = this.#tables;
     const core = this.#core;
-    return function* (effects): Steps<Outcome> {
+    return function* (effects, turn): Steps<Outcome> {
       tables.adopt();
       requireSame(core, statement.state);
       const writer = new CommitWriter(tables.context.engine, effects);

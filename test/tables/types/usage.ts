@@ -50,6 +50,12 @@ export async function rows(db: Database): Promise<void> {
   await table.insert({ id: 1, owner: "ada", place: [], balance: 5 });
   // @ts-expect-error: there is no such column
   await table.insert({ id: 1, owner: "ada", place: [], other: 5 });
+  const [match] = await table.search("place", [1, 2, 3], { k: 1, where: { owner: "ada" } });
+  same<typeof match.distance, number>(true);
+  const nearest: Account = match.row;
+  // @ts-expect-error: the column holds no vectors
+  await table.search("owner", [1, 2, 3]);
+  await table.createIndex({ columns: ["place"], kind: "vector", metric: "l2" });
   await table.addConstraint({ notNull: "note" });
   await table.addConstraint({ unique: ["owner", "note"], where: { balance: { gt: 0n } } });
   await table.addConstraint({ foreignKey: { columns: ["note"], references: { table: "notes" } } });
