@@ -44,6 +44,14 @@ import {
   type ValueOption,
   type WriteOptions,
 } from "./kv/index.ts";
+import {
+  type MigrateOptions,
+  type Migration,
+  type MigrationPlace,
+  type MigrationRecord,
+  type MigrationReport,
+  Migrator,
+} from "./migration/index.ts";
 import { coreOfPlan, coreOfTable, Query, type QueryPlan, type WholeRow } from "./query/index.ts";
 import type { Storage } from "./storage/port.ts";
 import {
@@ -118,6 +126,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   readonly #vectors: VectorIndexes;
   readonly #envelopes: Envelopes;
   readonly #setup: DatabaseSetup;
+  readonly #migrator: Migrator;
 
   /** Not for applications: `open` makes it. */
   constructor(engine: Engine, setup: DatabaseSetup) {
@@ -129,6 +138,10 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#tables = new Tables(this.#context, this.#vectors);
     this.#envelopes = new Envelopes(this.#context, this.#tables, setup.idempotency);
     this.#rootTables = new TableNames(this.#tables, "", "");
+    this.#migrator = new Migrator({
+      root: this,
+      transaction: (run, options) => this.transaction(run, options),
+    });
   }
 
   /** What opening found and did. */
@@ -334,6 +347,28 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   project(name: string): Project {
     this.#requireOpen();
     return new Project(this.#tables, this.#keyspaces, name);
+  }
+
+  /**
+   * Applies the migrations of a list that are not applied yet, in the order of their versions, or
+   * goes to the version `to`, forwards or back. What a crash or an error has left half done is
+   * brought to an end first, and never done twice.
+   *
+   * @throws CairnError `migration_invalid`, `migration_changed`, `migration_irreversible`,
+   * `aborted`, and what the steps answer.
+   */
+  async migrate(
+    migrations: readonly Migration[],
+    options?: MigrateOptions,
+  ): Promise<MigrationReport> {
+    this.#requireOpen();
+    return await this.#migrator.run(migrations, options);
+  }
+
+  /** The migrations that were applied, by version; of the root scope, or of another one. */
+  async migrations(scope?: MigrationPlace): Promise<MigrationRecord[]> {
+    this.#requireOpen();
+    return await this.#migrator.records(scope);
   }
 
   /** The names of all projects. */

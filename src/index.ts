@@ -80,6 +80,23 @@ export {
   type WritableOptions,
   type WriteOptions,
 } from "./kv/index.ts";
+export {
+  type Backfill,
+  type ChangeRow,
+  type ColumnRules,
+  type MigratedStep,
+  type MigrateOptions,
+  type MigrateRows,
+  type Migration,
+  type MigrationData,
+  type MigrationDefinition,
+  type MigrationPlace,
+  type MigrationRecord,
+  type MigrationReport,
+  migration,
+  type Step,
+  step,
+} from "./migration/index.ts";
 export { type OpenOptions, type OpenTarget, open } from "./open.ts";
 export {
   type AggregateOptions,

@@ -4,7 +4,7 @@ export { findRows } from "./access.ts";
 export { TableCalls } from "./calls.ts";
 export type { TableCore, Tables } from "./catalogue.ts";
 export { type Compare, compareOf, nullsFirst } from "./compare.ts";
-export { tableNotFound } from "./define.ts";
+export { indexName, tableNotFound } from "./define.ts";
 export {
   type ColumnSource,
   compileExpression,

@@ -119,6 +119,7 @@ export const layers: readonly string[] = [
   "src/tables/",
   "src/query/",
   "src/envelope/",
+  "src/migration/",
   "src/cli/",
 ];
 
