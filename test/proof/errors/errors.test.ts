@@ -23,8 +23,7 @@ test("whichever call fails, nothing acknowledged is lost and nothing wrong answe
   expect(result.failed).toBe(0);
   expect(result.counts.poisoned).toBeGreaterThan(100);
   const fired = Object.keys(errorFaults).filter((id) => (result.counts[id] ?? 0) > 0);
-  // Nothing makes E10, foreign names in any order, strike yet: docs/testing.md says so.
-  expect(fired).toEqual(Object.keys(errorFaults).filter((id) => id !== "E10"));
+  expect(fired).toEqual(Object.keys(errorFaults));
 });
 
 /** Lets one kind of call on some paths fail in one way, one after another. */

@@ -18,6 +18,26 @@ export interface PlannedFault {
 const eio: Fault = { errno: "EIO" };
 const full: Fault = { errno: "ENOSPC" };
 
+/** Left by others, and gone when somebody looks at them. */
+const foreign = [
+  ".DS_Store",
+  "0000000001.segment~",
+  "1.segment",
+  "Thumbs.db",
+  "left-over.staged",
+  "lost+found",
+  "root.orig",
+];
+
+/** Ours among them, from behind. */
+const amongForeign: Fault = {
+  listed: (names) => [...names, ...foreign].sort((a, b) => (reversed(a) < reversed(b) ? -1 : 1)),
+};
+
+function reversed(name: string): string {
+  return [...name].reverse().join("");
+}
+
 /** Calls that take space: a full disk fails them and no others. */
 export const takesSpace: ReadonlySet<CallName> = new Set(["mkdir", "link", "write"]);
 
@@ -63,7 +83,11 @@ export const planned: Readonly<Partial<Record<CallName, readonly PlannedFault[]>
   link: [{ id: "E3", name: "ENOSPC", fault: full }],
   mkdir: [{ id: "E3", name: "ENOSPC", fault: full }],
   unlink: [{ id: "E7", name: "EACCES", fault: { errno: "EACCES" } }],
-  readdir: [{ id: "E5", name: "EIO", fault: eio }],
+  readdir: [
+    { id: "E5", name: "EIO", fault: eio },
+    { id: "E10", name: "foreign names, in another order", fault: amongForeign },
+    { id: "E10", name: "the same from now on", fault: amongForeign, isSticky: true },
+  ],
   stat: [{ id: "E5", name: "EIO", fault: eio }],
   close: [{ id: "E11", name: "EIO", fault: eio }],
 };

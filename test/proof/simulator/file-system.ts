@@ -46,6 +46,8 @@ export interface Fault {
   readonly alter?: (bytes: Uint8Array) => void;
   /** A read, or a write, at another place. */
   readonly at?: number;
+  /** The names that a folder is said to have. */
+  readonly listed?: (names: readonly string[]) => string[];
   /** So many more microtasks before a callback is called. */
   readonly turns?: number;
 }
@@ -209,10 +211,11 @@ export class SimulatedFiles implements FileSystem {
   }
 
   readdirSync(path: string): string[] {
-    this.#strike("readdir", path);
+    const fault = this.#strike("readdir", path);
     const names = this.disk.isReachable(path) ? this.disk.folders.get(path) : undefined;
     if (names === undefined) throw failure("ENOENT", "readdir", path);
-    const listed = Array.from(names.keys(), (name) => name.replace("/", ""));
+    const own = Array.from(names.keys(), (name) => name.replace("/", ""));
+    const listed = fault?.listed?.(own) ?? own;
     const { shuffle } = this.#options;
     if (shuffle === undefined) return listed;
     return listed
