@@ -16,6 +16,7 @@ export {
   isExpired,
   type Lifetime,
 } from "./lifetime.ts";
+export type { Staged } from "./overlay.ts";
 export { type At, type RowBatch, type RowSource, TreeRows } from "./rows.ts";
 export { type TransactionOptions, TransactionRunner, throwIfAborted } from "./runner.ts";
 export { Attempt, type Isolation } from "./transaction.ts";

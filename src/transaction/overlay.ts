@@ -43,6 +43,11 @@ export class Overlay {
     return this.#trees.entries();
   }
 
+  /** What is staged for a tree now, in the order in which the keys were first staged. */
+  of(tree: Tree): Staged[] {
+    return Array.from(this.#trees.get(tree)?.values() ?? []);
+  }
+
   has(tree: Tree, name: string): boolean {
     return this.#trees.get(tree)?.has(name) ?? false;
   }

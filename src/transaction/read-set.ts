@@ -26,6 +26,7 @@ export function readSeqs(
 export class ReadSet {
   readonly #points: Map<Tree, Map<string, { key: Key; seq: number }>> = new Map();
   readonly #ranges: RangeRead[] = [];
+  readonly #checks: ((base: Snapshot) => Steps<boolean>)[] = [];
 
   /** `seq` is 0 where there was no record. */
   addPoint(tree: Tree, key: Key, seq: number): void {
@@ -39,6 +40,11 @@ export class ReadSet {
     if (!points.has(name)) points.set(name, { key: ownedKey(key), seq });
   }
 
+  /** Something that was read otherwise; asked at the commit's turn whether it is still so. */
+  addCheck(check: (base: Snapshot) => Steps<boolean>): void {
+    this.#checks.push(check);
+  }
+
   /** The same rows; how far they are read becomes part of the read set. */
   addRange(rows: TreeRows, tree: Tree, range: Range): RowSource {
     const read = new RangeRead(rows, tree, range);
@@ -48,6 +54,7 @@ export class ReadSet {
 
   /** True while everything that was read at `base` is the same in the newest state. */
   *isCurrent(engine: Engine, base: Snapshot, time: number): Steps<boolean> {
+    for (const check of this.#checks) if (!(yield* check(base))) return false;
     for (const [tree, points] of this.#points) {
       if (!(yield* arePointsCurrent(engine, tree, [...points.values()], time))) return false;
     }

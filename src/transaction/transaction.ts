@@ -70,6 +70,22 @@ export class Attempt {
     return this.#at === "newest";
   }
 
+  /** The state under what is staged. */
+  get at(): At {
+    return this.#at;
+  }
+
+  /** What is staged for a tree now, in the order in which the keys were first staged. */
+  staged(tree: Tree): Staged[] {
+    this.requireOpen();
+    return this.#overlay.of(tree);
+  }
+
+  /** Serializable, it commits only if what was read is still so: `check` says it at that turn. */
+  noteRead(check: (base: Snapshot) => Steps<boolean>): void {
+    if (this.#isSerializable) this.#reads?.addCheck(check);
+  }
+
   /** Nothing can be read or written from now on: `transaction_closed`. */
   end(): void {
     this.#isOpen = false;
