@@ -2,6 +2,7 @@
 import type { Expression } from "../tables/index.ts";
 import {
   type ColumnSource,
+  columnsOf,
   compileExpression,
   compilePredicate,
   type Evaluator,
@@ -66,6 +67,10 @@ export interface Compiled {
   readonly offset: number;
   /** The index that the first table is to be read by. */
   readonly index: string | undefined;
+  /**
+   * By source: columns, by position, that are read behind its own conditions; undefined for all.
+   */
+  readonly columns: readonly (readonly number[])[] | undefined;
 }
 
 /** @throws CairnError `type_mismatch`, `expression_invalid`. */
@@ -121,7 +126,27 @@ class Compiler {
       limit,
       offset,
       index,
+      columns: this.#columnsRead(),
     };
+  }
+
+  #columnsRead(): number[][] | undefined {
+    const { outputs, joins, where, groups, aggregates, having, orders } = this.#resolved;
+    if (outputs === undefined) return undefined;
+    const pushed = new Set(this.#pushed.flat());
+    const names = new Set<string>();
+    const conditions = [...joins.flatMap(({ on }) => on), ...where];
+    for (const one of conditions) if (!pushed.has(one)) columnsOf(one, names);
+    for (const one of [...groups, ...aggregates, ...having]) columnsOf(one, names);
+    for (const { value } of [...outputs, ...orders]) columnsOf(value, names);
+    const found: number[][] = this.#states.map(() => []);
+    for (const name of names) {
+      const source = sourceOfName(name);
+      if (source === undefined) continue;
+      const own = name.slice(name.indexOf(".") + 1);
+      found[source].push(this.#states[source].column(own).position);
+    }
+    return found;
   }
 
   #test(expression: Expression): Test {
@@ -195,8 +220,11 @@ class Compiler {
     if (!isGrouped) return undefined;
     const keys = groups.map((one) => compileExpression(one, this.#columns));
     for (const { kind } of keys) requireNamed(kind, "group by");
+    const sources = new Set(groups.flatMap((one) => [...sourcesOf(one)]));
+    const [source] = sources;
     return {
       keys,
+      source: sources.size === 1 && source > 0 ? source : undefined,
       aggregates: aggregates.map((aggregate) => {
         const inner = aggregate.of;
         const of = inner === undefined ? undefined : compileExpression(inner, this.#columns);

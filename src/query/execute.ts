@@ -5,7 +5,7 @@ import type { Compiled, CompiledSource } from "./compile.ts";
 import { Distinct, Groups } from "./group.ts";
 import { HashJoin, type JoinSetup, type JoinStage, type Lookup, LookupJoin } from "./join.ts";
 import { choosePath, type Path, type Wish } from "./path.ts";
-import { foldAll, programOfScan } from "./program.ts";
+import { foldAll, gatheredScan, programOfScan } from "./program.ts";
 import { projection } from "./projection.ts";
 import type { Push, Run } from "./run.ts";
 import { Scan, type Test } from "./scan.ts";
@@ -26,6 +26,8 @@ export interface Choices {
   /** By join: how its rows are found. */
   readonly joins: ("hash" | Lookup)[];
   isSorted: boolean;
+  /** The core hands out columns of the first table. */
+  isGathered: boolean;
 }
 
 /** What a lookup costs when a row in a scan costs 1, and a row that is kept in a hash table. */
@@ -35,7 +37,7 @@ const hashCost = 3;
 const rowsPerKey = 10;
 
 export class Execution {
-  readonly choices: Choices = { paths: [], joins: [], isSorted: false };
+  readonly choices: Choices = { paths: [], joins: [], isSorted: false, isGathered: false };
   readonly #run: Run;
   readonly #compiled: Compiled;
   readonly #project: () => ResultRow;
@@ -111,7 +113,16 @@ export class Execution {
       push = filtered(run, compiled.after[source], push);
       const join = compiled.joins[source - 1];
       const joined = compiled.sources[source];
-      setups.unshift({ run, join, source, compiled: joined, first: first.state, push });
+      setups.unshift({
+        run,
+        join,
+        source,
+        compiled: joined,
+        first: first.state,
+        incoming: path.rows,
+        columns: compiled.columns?.[source] ?? [],
+        push,
+      });
       push = () => this.#stages[source - 1].take();
     }
     push = filtered(run, compiled.after[0], push);
@@ -120,8 +131,13 @@ export class Execution {
     this.choices.paths[0] = path;
     const program = programOfScan(run, first, path);
     const { state } = first;
-    const target = { state, source: 0, path, tests: testsOf(first, path), program };
-    this.#scan = new Scan(run, target, push, this.#wanted());
+    const wanted = this.#wanted();
+    const canGather =
+      wanted === Number.POSITIVE_INFINITY && !this.#stages.some((one) => one instanceof LookupJoin);
+    const gathered = canGather ? gatheredScan(run, compiled, path) : undefined;
+    this.choices.isGathered = gathered !== undefined;
+    const target = { state, source: 0, path, tests: testsOf(first, path), program, gathered };
+    this.#scan = new Scan(run, target, push, wanted);
   }
 
   #wish(): Wish {

@@ -30,6 +30,8 @@ export interface QueryExplanation {
   readonly groups: boolean;
   /** False where the rows came in the order that was asked for. */
   readonly sorted: boolean;
+  /** The rows of the first table came as the columns that are needed of them. */
+  readonly gathered: boolean;
   readonly rowsScanned: number;
   readonly entriesScanned: number;
   readonly bytesRead: number;
@@ -79,6 +81,7 @@ export function* explain(
     tables,
     groups: compiled.grouping !== undefined,
     sorted: choices.isSorted,
+    gathered: choices.isGathered,
     rowsScanned,
     entriesScanned,
     bytesRead,

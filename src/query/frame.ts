@@ -1,11 +1,16 @@
 /**
  * A row on its way through a query: for each table the place of its bytes, and nothing decoded.
- * Expressions read single columns from there when they need them.
+ * Expressions read single columns from there when they need them; or from columns that the core has
+ * gathered, or that a join has decoded once for all rows that meet.
  */
 import {
   type ColumnSource,
+  type ColumnType,
   type Evaluator,
   expressionInvalid,
+  type GatheredColumn,
+  type ReadColumn,
+  readerOfGathered,
   type TableState,
   type ValueKind,
 } from "../tables/inside.ts";
@@ -19,6 +24,11 @@ export class Cell {
   at = -1;
   /** Bytes of the row. */
   length = 0;
+  /** Of the first table: columns by position; then `at` is a row of them. */
+  columns: readonly (GatheredColumn | undefined)[] | undefined = undefined;
+  /** Of a joined table: values by position and `row`; those left out are read from the bytes. */
+  kept: readonly (readonly unknown[] | undefined)[] | undefined = undefined;
+  row = 0;
 }
 
 export class Frame {
@@ -66,22 +76,15 @@ export function frameColumns(
       const source = sourceOfName(name);
       if (source === undefined) return groupValue(Number(name.slice(1)), groupKinds);
       const state = states[source];
-      const { position, kind } = state.column(name.slice(name.indexOf(".") + 1));
-      const read = state.codec.reader(position);
-      if (!isOuter[source]) {
-        return {
-          kind,
-          evaluate: (frame) => {
-            const cell = frame.cells[source];
-            return read(cell.memory, cell.at);
-          },
-        };
-      }
+      const { position, kind, type } = state.column(name.slice(name.indexOf(".") + 1));
+      const bytes = state.codec.reader(position);
+      const read = source === 0 ? firstReader(position, type, bytes) : keptReader(position, bytes);
+      if (!isOuter[source]) return { kind, evaluate: (frame) => read(frame.cells[source]) };
       return {
         kind,
         evaluate: (frame) => {
           const cell = frame.cells[source];
-          return cell.at < 0 ? null : read(cell.memory, cell.at);
+          return cell.at < 0 ? null : read(cell);
         },
       };
     },
@@ -93,6 +96,35 @@ export function frameColumns(
         evaluate: (frame) => frame.parameters[index],
       };
     },
+  };
+}
+
+type ReadCell = (cell: Cell) => unknown;
+
+/** Reads a column of the first table, gathered or not. */
+function firstReader(position: number, type: ColumnType, bytes: ReadColumn): ReadCell {
+  if (type === "integer" || type === "float") {
+    return (cell) => {
+      const column = cell.columns?.[position];
+      if (column === undefined) return bytes(cell.memory, cell.at);
+      const { at } = cell;
+      return (column.nulls[at] & column.bit) === 0 ? column.numbers[at] : null;
+    };
+  }
+  const gathered = readerOfGathered(type);
+  if (gathered === undefined) return (cell) => bytes(cell.memory, cell.at);
+  return (cell) => {
+    const column = cell.columns?.[position];
+    if (column === undefined) return bytes(cell.memory, cell.at);
+    return (column.nulls[cell.at] & column.bit) === 0 ? gathered(column, cell.at) : null;
+  };
+}
+
+/** Reads a column of a joined table. */
+function keptReader(position: number, bytes: ReadColumn): ReadCell {
+  return (cell) => {
+    const values = cell.kept?.[position];
+    return values === undefined ? bytes(cell.memory, cell.at) : values[cell.row];
   };
 }
 

@@ -38,6 +38,8 @@ export interface Grouping {
     readonly node: Aggregate;
   }[];
   readonly having: readonly Test[];
+  /** The joined table that all keys are of; undefined where there is not one. */
+  readonly source: number | undefined;
 }
 
 interface Group {
@@ -51,6 +53,8 @@ export class Groups {
   readonly #groups: Map<unknown, Group> = new Map();
   /** The only one, where there are no keys. */
   #all: Group | undefined;
+  /** Groups by the row of the joined table that their keys are of. */
+  readonly #byRow: (Group | undefined)[] = [];
 
   constructor(run: Run, grouping: Grouping) {
     this.#run = run;
@@ -63,13 +67,25 @@ export class Groups {
   readonly take: Push = () => {
     const { frame } = this.#run;
     const { aggregates } = this.#grouping;
-    const { accumulators } = this.#all ?? this.#find(frame);
+    const { accumulators } = this.#all ?? this.#groupOf(frame);
     for (let index = 0; index < aggregates.length; index++) {
       const { of } = aggregates[index];
       const value = of === undefined ? true : of.evaluate(frame);
       if (value !== null) accumulators[index].add(value);
     }
   };
+
+  #groupOf(frame: Frame): Group {
+    const { source } = this.#grouping;
+    if (source === undefined) return this.#find(frame);
+    const cell = frame.cells[source];
+    if (cell.kept === undefined || cell.at < 0) return this.#find(frame);
+    const known = this.#byRow[cell.row];
+    if (known !== undefined) return known;
+    const group = this.#find(frame);
+    this.#byRow[cell.row] = group;
+    return group;
+  }
 
   #find(frame: Frame): Group {
     const keys = this.#grouping.keys.map(({ evaluate }) => evaluate(frame));

@@ -3,6 +3,7 @@ import type { Range, Steps } from "../engine/index.ts";
 import { isCairnError } from "../errors.ts";
 import {
   afterPrefix,
+  type ColumnType,
   nameOf,
   storable,
   type TableIndex,
@@ -10,6 +11,7 @@ import {
 } from "../tables/inside.ts";
 import type { CompiledJoin, CompiledSource } from "./compile.ts";
 import type { Constraint } from "./constraint.ts";
+import type { Cell } from "./frame.ts";
 import { nameOfAll } from "./group.ts";
 import type { Path } from "./path.ts";
 import { programOfScan } from "./program.ts";
@@ -37,6 +39,10 @@ export interface JoinSetup {
   readonly compiled: CompiledSource;
   /** The first table of the query. */
   readonly first: TableState;
+  /** Rows that may come along: a guess. */
+  readonly incoming: number;
+  /** Columns of the joined table that are read of rows that match. */
+  readonly columns: readonly number[];
   readonly push: Push;
 }
 
@@ -48,6 +54,19 @@ const denseMost = 4;
 const noBytes = new Uint8Array(0);
 const slabBytesLeast = 16_384;
 const slabBytesMost = 16 * 1024 * 1024;
+const decodedBytesMost = 16 * 1024 * 1024;
+/** Types whose values nobody can change, so that results may share them. */
+const shareable: ReadonlySet<ColumnType> = new Set([
+  "text",
+  "integer",
+  "float",
+  "u8",
+  "boolean",
+  "i64",
+  "u64",
+  "u256",
+  "i256",
+]);
 
 /** Keeps the rows of the table that is joined, by the names of their keys. */
 export class HashJoin implements JoinStage {
@@ -89,6 +108,24 @@ export class HashJoin implements JoinStage {
     this.#last.clear();
     this.#merge();
     if (join.pairs.length === 1) this.#makeDense();
+    this.#decode();
+  }
+
+  /** Decodes columns once that are otherwise read for every row that meets theirs. */
+  #decode(): void {
+    const { run, source, compiled, incoming, columns } = this.#setup;
+    const rows = this.#ats.length;
+    const bytes = 2 * this.#memory.length + 16 * rows * columns.length;
+    if (rows === 0 || incoming < rows || bytes > decodedBytesMost || !run.budget.has(bytes)) return;
+    run.budget.take(bytes);
+    const { codec, columns: all } = compiled.state;
+    const kept: (unknown[] | undefined)[] = new Array(all.length).fill(undefined);
+    for (const position of columns) {
+      if (!shareable.has(all[position].type)) continue;
+      const read = codec.reader(position);
+      kept[position] = this.#ats.map((at) => read(this.#memory, at));
+    }
+    run.frame.cells[source].kept = kept;
   }
 
   /**
@@ -211,6 +248,7 @@ export class HashJoin implements JoinStage {
     for (; row >= 0 && !run.isDone; row = this.#nexts[row]) {
       cell.memory = this.#memory;
       cell.at = this.#ats[row];
+      cell.row = row;
       if (!passes(join.tests, run)) continue;
       isMatched = true;
       if (this.#matched !== undefined) this.#matched[row] = 1;
@@ -236,6 +274,7 @@ export class HashJoin implements JoinStage {
       for (let before = 0; before < source; before++) cells[before].at = -1;
       cells[source].memory = this.#memory;
       cells[source].at = this.#ats[row];
+      cells[source].row = row;
       push();
     }
   }
@@ -251,13 +290,16 @@ export interface Lookup {
   readonly isUnique: boolean;
 }
 
+/** A row before the one that is looked up. */
+type Kept = Pick<Cell, "memory" | "at" | "row">;
+
 /** Looks the rows of the joined table up, for many rows at a time. */
 export class LookupJoin implements JoinStage {
   readonly #setup: JoinSetup;
   readonly #lookup: Lookup;
   /** What rows that are found must pass, the join's own conditions included. */
   readonly #tests: readonly Test[];
-  #waiting: Place[][] = [];
+  #waiting: Kept[][] = [];
   #keys: (Uint8Array | undefined)[] = [];
 
   constructor(setup: JoinSetup, lookup: Lookup) {
@@ -280,10 +322,10 @@ export class LookupJoin implements JoinStage {
     const { run, source, join } = this.#setup;
     const key = this.#keyOf();
     if (key === undefined && join.kind === "inner") return;
-    const places: Place[] = [];
+    const places: Kept[] = [];
     for (let before = 0; before < source; before++) {
-      const { memory, at } = run.frame.cells[before];
-      places.push({ memory, at, length: 0 });
+      const { memory, at, row } = run.frame.cells[before];
+      places.push({ memory, at, row });
     }
     run.budget.take(rowBytes);
     this.#waiting.push(places);
@@ -333,6 +375,7 @@ export class LookupJoin implements JoinStage {
         for (let before = 0; before < source; before++) {
           cells[before].memory = waiting[at][before].memory;
           cells[before].at = waiting[at][before].at;
+          cells[before].row = waiting[at][before].row;
         }
       };
       let isMatched = false;

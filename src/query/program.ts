@@ -1,22 +1,68 @@
 /** The part of a scan or of an aggregate that the core does by itself, over row bytes. */
 import type { FoldResult, Program, Steps } from "../engine/index.ts";
 import type { Expression } from "../tables/index.ts";
-import { programOf, StateReader, type TableState } from "../tables/inside.ts";
+import {
+  columnsOf,
+  type Gatherer,
+  gathererOf,
+  programOf,
+  StateReader,
+  type TableState,
+} from "../tables/inside.ts";
 import { foldedResult } from "./accumulate.ts";
 import type { Compiled, CompiledSource } from "./compile.ts";
 import type { Path } from "./path.ts";
 import { rewrite } from "./rewrite.ts";
 import type { Run } from "./run.ts";
+import type { Test } from "./scan.ts";
 
 /** The conditions of a table that its path does not say, over its own column names. */
 function restOf(run: Run, source: CompiledSource, path: Path): Expression | undefined {
   const of = source.conditions.filter((_condition, at) => !path.consumed.has(at));
-  if (of.length === 0) return undefined;
-  return rewrite({ op: "and", of }, (part) => {
+  return of.length === 0 ? undefined : ownExpression(run, source, { op: "and", of });
+}
+
+/** The expression over the table's own column names, with the values of parameters. */
+function ownExpression(run: Run, source: CompiledSource, expression: Expression): Expression {
+  return rewrite(expression, (part) => {
     if (part.op === "column") return { op: "column", name: ownName(part.name) };
     if (part.op !== "parameter") return undefined;
     return { op: "value", value: run.frame.parameters[source.parameters.indexOf(part.name)] };
   });
+}
+
+/** The columns that the core gathers for a scan, and what it leaves to be tested. */
+export interface GatheredScan {
+  readonly gatherer: Gatherer;
+  readonly tests: readonly Test[];
+}
+
+/** Fewer rows are read as they are. */
+const gatheredLeast = 64;
+
+/** How the core gathers the columns that a query needs of its first table; undefined if not. */
+export function gatheredScan(run: Run, compiled: Compiled, path: Path): GatheredScan | undefined {
+  const [source] = compiled.sources;
+  const columns = compiled.columns?.[0];
+  const isRows = path.kind === "rows" && !path.isReverse && path.rows >= gatheredLeast;
+  if (columns === undefined || !isRows || !(run.reader instanceof StateReader)) return undefined;
+  const { state } = source;
+  const judged: Expression[] = [];
+  const tests: Test[] = [];
+  const positions = new Set(columns);
+  source.conditions.forEach((condition, at) => {
+    if (path.consumed.has(at)) return;
+    const own = ownExpression(run, source, condition);
+    if (programOf(state, own)?.rest.length === 0) {
+      judged.push(own);
+      return;
+    }
+    tests.push(source.tests[at]);
+    for (const name of columnsOf(own)) positions.add(state.column(name).position);
+  });
+  const where: Expression | undefined = judged.length === 0 ? undefined : { op: "and", of: judged };
+  const gatherer = gathererOf(state, [...positions], where, path.rows);
+  return gatherer === undefined || gatherer.rest.length > 0 ? undefined : { gatherer, tests };
 }
 
 function ownName(name: string): string {

@@ -50,6 +50,11 @@ export class Budget {
     );
   }
 
+  /** True when so much more may be held. */
+  has(bytes: number): boolean {
+    return this.#bytes + bytes <= this.#bytesMax;
+  }
+
   give(bytes: number): void {
     this.#bytes -= bytes;
     this.#rows--;

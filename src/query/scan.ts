@@ -11,6 +11,7 @@ import { StateReader, type TableIndex, type TableState } from "../tables/inside.
 import type { RowBatch, RowSource } from "../transaction/index.ts";
 import type { Cell, Frame } from "./frame.ts";
 import type { Path } from "./path.ts";
+import type { GatheredScan } from "./program.ts";
 import type { Push, Run } from "./run.ts";
 
 /** A condition over the row in the frame. */
@@ -20,6 +21,8 @@ const rowsFirst = 128;
 const rowsMost = 1_024;
 /** A few milliseconds of work. */
 const batchesPerTurn = 32;
+/** So many gathered rows, as a power of two, count as a batch. */
+const gatheredShift = 10;
 
 /** Where a row lies that is kept. */
 export interface Place {
@@ -42,6 +45,7 @@ export class Scan {
   readonly #tests: readonly Test[];
   readonly #push: Push;
   readonly #program: Program | undefined;
+  #gathered: GatheredScan | undefined;
   readonly #ranges: Range[];
   #source: RowSource | undefined;
   #rows: number;
@@ -58,6 +62,8 @@ export class Scan {
       readonly tests: readonly Test[];
       /** What the core can leave out by itself. */
       readonly program: Program | undefined;
+      /** The core hands columns out instead of rows. */
+      readonly gathered?: GatheredScan | undefined;
     },
     push: Push,
     wanted: number,
@@ -69,6 +75,7 @@ export class Scan {
     this.#tests = target.tests;
     this.#push = push;
     this.#program = target.program;
+    this.#gathered = target.gathered;
     this.#ranges = [...target.path.ranges];
     const isExact = wanted < rowsMost && target.tests.length === 0;
     this.#rows = isExact ? Math.max(1, wanted) : rowsFirst;
@@ -77,10 +84,20 @@ export class Scan {
   /** Pushes the next rows, perhaps none; false at the end. */
   *next(): Steps<boolean> {
     if (this.#run.isDone || this.#path.kind === "nothing") return false;
-    if (this.#run.isPatient && ++this.#batches % batchesPerTurn === 0) yield* wait(nextTurn());
+    if (this.#run.isPatient && ++this.#batches >= batchesPerTurn) {
+      this.#batches = 0;
+      yield* wait(nextTurn());
+    }
     if (this.#path.kind === "keys") return yield* this.#nextKeys();
     const { index } = this.#path;
     const { reader } = this.#run;
+    if (this.#gathered !== undefined && reader instanceof StateReader) {
+      const hasMore = yield* this.#nextGathered(reader, this.#gathered);
+      if (hasMore !== undefined) return hasMore;
+      // A row that the core cannot judge: from here on rows are read as they are.
+      this.#gathered = undefined;
+      this.#cell.columns = undefined;
+    }
     if (index !== undefined && !index.isUnique && reader instanceof StateReader) {
       return yield* this.#nextRows(reader, index);
     }
@@ -124,13 +141,39 @@ export class Scan {
     cell.at = at;
     cell.length = length;
     this.#run.counters.bytesRead += length;
-    const { frame } = this.#run;
-    const tests = this.#tests;
-    for (let index = 0; index < tests.length; index++) {
-      if (tests[index](frame) !== true) return;
-    }
-    this.#push();
+    if (passes(this.#tests, this.#run.frame)) this.#push();
   };
+
+  /** Columns of the next rows; undefined where the core cannot gather them. */
+  *#nextGathered(
+    reader: StateReader,
+    { gatherer, tests }: GatheredScan,
+  ): Steps<boolean | undefined> {
+    const range = this.#ranges.shift();
+    if (range === undefined) return false;
+    const { gathering, decode, columns } = gatherer;
+    const found = yield* reader.gather(this.#state.rows, range, gathering, decode);
+    if (found === undefined) {
+      this.#ranges.unshift(range);
+      return undefined;
+    }
+    const { value: rows, resume } = found;
+    if (resume !== undefined) this.#ranges.unshift({ ...range, low: resume, lowExclusive: true });
+    this.#batches += rows >> gatheredShift;
+    const run = this.#run;
+    const { frame } = run;
+    const cell = this.#cell;
+    const push = this.#push;
+    cell.columns = columns;
+    let row = 0;
+    for (; row < rows && !run.isDone; row++) {
+      cell.at = row;
+      if (tests.length === 0 || passes(tests, frame)) push();
+    }
+    run.counters.rowsScanned += row;
+    run.counters.bytesRead += rows === 0 ? 0 : Math.ceil((gatherer.bytes * row) / rows);
+    return true;
+  }
 
   /** Rows through an index, whose entries never leave the engine. */
   *#nextRows(reader: StateReader, index: TableIndex): Steps<boolean> {
@@ -195,6 +238,13 @@ export class Scan {
       this.#take(place.memory, place.at, place.length);
     }
   }
+}
+
+function passes(tests: readonly Test[], frame: Frame): boolean {
+  for (let index = 0; index < tests.length; index++) {
+    if (tests[index](frame) !== true) return false;
+  }
+  return true;
 }
 
 const copyOf: Decode<Uint8Array> = (memory, at, length) => memory.slice(at, at + length);

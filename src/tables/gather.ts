@@ -15,6 +15,8 @@ const columnBytes = 16;
 const columnsMost = 16;
 /** Rows of a batch: their columns stay in the cache. */
 const rowsMost = 8_192;
+/** The core ends a batch when there is not room for as many: assembly/tables/gather.ts. */
+const leafRows = 512;
 const typeCodes = { whole: 0, word: 1, byte: 2, variable: 3 } as const;
 const widths = { whole: 8, word: 8, byte: 1, variable: 4 } as const;
 
@@ -117,17 +119,27 @@ export class Gatherer {
   readonly #nulls: Uint16Array;
   readonly #nullsAt: number;
   readonly #heapAt: number;
+  readonly #rowBytes: number;
   #heap: Uint8Array = new Uint8Array(0);
+  /** What the rows that were gathered last took. */
+  bytes = 0;
 
-  constructor(state: TableState, positions: readonly number[], { program, rest }: ProgramPart) {
+  constructor(
+    state: TableState,
+    positions: readonly number[],
+    { program, rest }: ProgramPart,
+    expected: number,
+  ) {
     this.rest = rest;
     const forms = positions.map((position) => formOf(state.columns[position].type) ?? "byte");
     const hasBytes = forms.includes("variable");
     const head = headBytes + columnBytes * positions.length;
     let rowBytes = 2;
     for (const form of forms) rowBytes += widths[form];
+    this.#rowBytes = rowBytes;
     const room = gatherBytes - head - 8 * (positions.length + 2);
-    const rows = Math.min(rowsMost, Math.floor((hasBytes ? room / 2 : room) / rowBytes) & ~7);
+    const most = Math.floor((hasBytes ? room / 2 : room) / rowBytes);
+    const rows = Math.min(rowsMost, expected + 2 * leafRows, most) & ~7;
     let at = head;
     const take = (bytes: number): number => {
       const from = (at + 7) & ~7;
@@ -170,6 +182,7 @@ export class Gatherer {
     const view = new DataView(memory.buffer, memory.byteOffset + at, headBytes);
     const rows = view.getUint32(0, true);
     const bytes = view.getUint32(16, true);
+    this.bytes = rows * this.#rowBytes + bytes;
     const copy = (target: ArrayBufferLike, from: number, length: number): void => {
       new Uint8Array(target).set(memory.subarray(at + from, at + from + length));
     };
@@ -195,16 +208,20 @@ function linkVariables(columns: readonly GatheredColumn[]): void {
   });
 }
 
-/** Undefined where a column is of a type that is not gathered, or there are too many. */
+/**
+ * Undefined where a column is of a type that is not gathered, or there are too many. `expected`:
+ * how many rows there may be in all.
+ */
 export function gathererOf(
   state: TableState,
   positions: readonly number[],
   where: Expression | undefined,
+  expected: number = rowsMost,
 ): Gatherer | undefined {
   if (positions.length > columnsMost) return undefined;
   if (positions.some((position) => formOf(state.columns[position].type) === undefined)) {
     return undefined;
   }
   const part = programOf(state, where);
-  return part === undefined ? undefined : new Gatherer(state, positions, part);
+  return part === undefined ? undefined : new Gatherer(state, positions, part, expected);
 }

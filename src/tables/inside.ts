@@ -14,7 +14,7 @@ export {
   nameOf,
   type ValueKind,
 } from "./evaluate.ts";
-export { expressionInvalid, operandsOf, predicateOf } from "./expression.ts";
+export { columnsOf, expressionInvalid, operandsOf, predicateOf } from "./expression.ts";
 export {
   GatheredColumn,
   Gatherer,
@@ -29,6 +29,7 @@ export { type NumberChangeCall, PlainNumberChange } from "./number-change.ts";
 export { encodeKey } from "./prepare.ts";
 export { type ProgramPart, programOf } from "./program.ts";
 export { restoreValue, storeValue } from "./record.ts";
+export type { ReadColumn } from "./row.ts";
 export { StateReader, type TableReader, TransactionWriter } from "./space.ts";
 export { validateRows, validateRowsSync } from "./standard-schema.ts";
 export type { TableColumn, TableState } from "./state.ts";

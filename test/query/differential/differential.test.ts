@@ -103,13 +103,13 @@ async function run(db: Database, query: RandomQuery, random: Random): Promise<un
   return rows.map((row) => query.select.map(({ name }) => row[name]));
 }
 
-function noteWays({ tables, sorted }: QueryExplanation): void {
-  for (const { access, join } of tables) {
-    const way = `${join?.method ?? "first"} ${access}`;
+function noteWays({ tables, sorted, gathered }: QueryExplanation): void {
+  const note = (way: string): void => {
     ways.set(way, (ways.get(way) ?? 0) + 1);
-  }
-  const order = sorted ? "sorted" : "in order";
-  ways.set(order, (ways.get(order) ?? 0) + 1);
+  };
+  for (const { access, join } of tables) note(`${join?.method ?? "first"} ${access}`);
+  note(sorted ? "sorted" : "in order");
+  if (gathered) note(tables.length > 1 ? "gathered, joined" : "gathered");
 }
 
 /** One text for values that are the same; those of floats to 12 digits. */
@@ -160,7 +160,7 @@ async function tryQuery(
 
 const scans = ["first scan", "first range", "first key", "first index", "first nothing"];
 const joins = ["hash scan", "lookup key", "lookup index"];
-const wanted = queries < 1_000 ? [] : [...scans, ...joins, "sorted"];
+const wanted = queries < 1_000 ? [] : [...scans, ...joins, "sorted", "gathered", "gathered, joined"];
 
 /** Enough queries, and every way of running one among them; some are rare. */
 function isEnough(done: number): boolean {
