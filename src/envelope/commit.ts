@@ -5,13 +5,21 @@
  */
 import type { EffectBuffer, Steps, Turn } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
-import { type Context, receiptOfNothing } from "../kv/index.ts";
-import type { Tables } from "../tables/index.ts";
+import {
+  type Context,
+  checkWriteOptions,
+  invalid,
+  receiptOfNothing,
+  type WriteOptions,
+} from "../kv/index.ts";
+import type { Table, Tables } from "../tables/index.ts";
 import { Attempt, throwIfAborted } from "../transaction/index.ts";
 import { Assertions, assertionCount } from "./assertion.ts";
 import {
+  type ActionEnvelope,
   type CommitResult,
   checkEnvelope,
+  type EffectBatch,
   type Envelope,
   envelopeBytesMax,
   finalityOf,
@@ -25,6 +33,8 @@ import {
   type IdempotencyWindow,
   idempotencyOf,
 } from "./idempotency.ts";
+import { type ChangedRows, mutateReturning, type RowsChange } from "./mutate-returning.ts";
+import { type Preflight, type PreflightPlan, preflight } from "./preflight.ts";
 import { hasRows, inMutation, type Prepared, prepare, prepareAsync } from "./prepare.ts";
 import { beginReads, type Reads } from "./reads.ts";
 
@@ -56,7 +66,54 @@ export class Envelopes {
 
   /** Begins a read set. */
   read(): Reads {
-    return beginReads(this.context);
+    return beginReads(this.context, false);
+  }
+
+  /** Tries an envelope over the newest published state. */
+  async preflightPlan(envelope: Envelope): Promise<PreflightPlan> {
+    const ready = await this.readyAsync(envelope);
+    const reads = beginReads(this.context, true);
+    try {
+      return await preflight(ready, reads);
+    } catch (error) {
+      reads.release();
+      throw error;
+    }
+  }
+
+  async preflight(envelope: Envelope): Promise<Preflight> {
+    const plan = await this.preflightPlan(envelope);
+    plan.release();
+    const { valid, estimatedAffectedRows, errors } = plan;
+    return { valid, estimatedAffectedRows, errors };
+  }
+
+  /** Commits what was tried, if all that was read for it still is as it was. */
+  async commitPlan(plan: PreflightPlan, options: WriteOptions | undefined): Promise<CommitResult> {
+    checkWriteOptions("commit a plan", options);
+    const [error] = plan.errors;
+    if (error !== undefined) throw error;
+    return await this.commit({ ...plan.envelope, ...options, readSet: plan.readSet });
+  }
+
+  /** Commits an envelope that must have an idempotency key. */
+  async commitAction(envelope: ActionEnvelope): Promise<CommitResult> {
+    if (envelope?.idempotencyKey === undefined) {
+      throw invalid("commit an action", "the idempotency key", "undefined", "text or bytes");
+    }
+    return await this.commit(envelope);
+  }
+
+  /** Commits the effects of a step of some work. */
+  async commitEffects({ effects, ...rest }: EffectBatch): Promise<CommitResult> {
+    return await this.commit({ ...rest, mutations: effects });
+  }
+
+  mutateReturning<Select>(
+    table: Table<Select, unknown>,
+    change: RowsChange<Select>,
+  ): Promise<ChangedRows<Select>> {
+    return mutateReturning(this.context, this.tables, table, change);
   }
 
   async commit(envelope: Envelope): Promise<CommitResult> {

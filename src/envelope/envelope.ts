@@ -53,6 +53,16 @@ export interface Envelope extends WriteOptions {
   readonly writeClass?: WriteClass;
 }
 
+/** An envelope that is made once, however often it is sent. */
+export interface ActionEnvelope extends Omit<Envelope, "readSet"> {
+  readonly idempotencyKey: string | Uint8Array;
+}
+
+/** The effects of one step of some work: all of them, or none. */
+export interface EffectBatch extends Omit<Envelope, "mutations"> {
+  readonly effects: readonly Mutation[];
+}
+
 /** What one mutation has done. */
 export interface MutationResult {
   /** Rows, records or vectors that it has changed. */

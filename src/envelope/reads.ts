@@ -56,13 +56,16 @@ export class Reads implements Disposable {
   readonly #snapshot: Snapshot;
   readonly #attempt: Attempt;
   readonly #transaction: Transaction;
+  /** An envelope was tried in it: what that has written stays where it is. */
+  readonly #isPlan: boolean;
 
   static {
     attemptOfReads = (reads) => reads.#attempt;
   }
 
   /** Not for applications: `db.read` makes it. */
-  constructor(context: Context, snapshot: Snapshot, attempt: Attempt) {
+  constructor(context: Context, snapshot: Snapshot, attempt: Attempt, isPlan: boolean) {
+    this.#isPlan = isPlan;
     this.#context = context;
     this.#snapshot = snapshot;
     this.#attempt = attempt;
@@ -104,7 +107,7 @@ export class Reads implements Disposable {
   /** Not for applications: a commit asks at its turn. @throws CairnError `conflict`. */
   *requireCurrent(context: Context, time: number): Steps<void> {
     if (context !== this.#context) throw foreign("another database's");
-    if (!this.#attempt.isReadOnly) throw foreign("one that has written");
+    if (!this.#isPlan && !this.#attempt.isReadOnly) throw foreign("one that has written");
     this.#attempt.requireOpen();
     yield* this.#attempt.requireCurrent(time);
   }
@@ -115,12 +118,12 @@ export function attemptOf(reads: Reads): Attempt {
   return attemptOfReads(reads);
 }
 
-/** Begins to read, and to remember, the newest state. */
-export function beginReads(context: Context): Reads {
+/** Begins to read, and to remember, the newest state; an envelope can be tried in a plan's. */
+export function beginReads(context: Context, isPlan: boolean): Reads {
   const snapshot = context.pin();
   const { engine, expiry } = context;
   const attempt = new Attempt(engine, expiry, snapshot, snapshot.time, "serializable");
-  return new Reads(context, snapshot, attempt);
+  return new Reads(context, snapshot, attempt, isPlan);
 }
 
 function foreign(found: string): CairnError {
