@@ -17,6 +17,8 @@ import {
   storeValue,
   type TablePath,
 } from "./record.ts";
+import { columnsOfSchema } from "./schema-columns.ts";
+import type { OutputOf, StandardSchema } from "./standard-schema.ts";
 import { kindOfColumn, type TableState } from "./state.ts";
 import { checkerOf, isOrdered } from "./types.ts";
 
@@ -65,6 +67,19 @@ export interface TableDefinition<C extends Columns = Columns> {
   /** Conditions that every row must meet, by name; unknown passes. */
   readonly checks?: Readonly<Record<string, Where>>;
   readonly foreignKeys?: readonly ForeignKeyDefinition<keyof C & string>[];
+}
+
+type NameOf<S> = keyof OutputOf<S> & string;
+
+/** What a table is made of whose columns are those of what a validator makes. */
+export interface SchemaDefinition<S extends StandardSchema> {
+  /** Describes itself: zod from 4.2, arktype, valibot with `toStandardJsonSchema`. */
+  readonly schema: S;
+  readonly columns?: undefined;
+  readonly primaryKey: readonly NameOf<S>[];
+  readonly indexes?: readonly IndexDefinition<NameOf<S>>[];
+  readonly checks?: TableDefinition["checks"];
+  readonly foreignKeys?: readonly ForeignKeyDefinition<NameOf<S>>[];
 }
 
 /** What a declaration needs to know of the database. */
@@ -127,6 +142,16 @@ export function checkColumnName(name: string): void {
   throw schemaInvalid(
     "a column's name is not 1 to 128 letters, digits and underscores, beginning with no digit",
   );
+}
+
+/** The declaration with the columns that its schema says. @throws CairnError `schema_invalid`. */
+export function withColumns(
+  definition: TableDefinition | SchemaDefinition<StandardSchema>,
+): TableDefinition {
+  if (definition.columns !== undefined) return definition;
+  const { schema } = definition;
+  if (schema === undefined) throw schemaInvalid("it has neither columns nor a schema");
+  return { ...definition, columns: columnsOfSchema(schema) } as TableDefinition;
 }
 
 /** The record of a new table. @throws CairnError `schema_invalid`, `table_not_found`, … */

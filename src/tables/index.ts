@@ -19,7 +19,12 @@ export {
   t,
 } from "./column.ts";
 export type { ConstraintDefinition } from "./constraint.ts";
-export type { ForeignKeyDefinition, IndexDefinition, TableDefinition } from "./define.ts";
+export type {
+  ForeignKeyDefinition,
+  IndexDefinition,
+  SchemaDefinition,
+  TableDefinition,
+} from "./define.ts";
 export type { TableDescription } from "./describe.ts";
 export {
   type AggregateFunction,
@@ -58,7 +63,13 @@ export {
 } from "./namespace.ts";
 export type { IndexKind } from "./record.ts";
 export type { TableMatch, TableSearchOptions } from "./search.ts";
-export type { InputOf, OutputOf, StandardResult, StandardSchema } from "./standard-schema.ts";
+export type {
+  InputOf,
+  OutputOf,
+  StandardResult,
+  StandardSchema,
+  StoredOf,
+} from "./standard-schema.ts";
 export type { OnConflict } from "./statements.ts";
 export {
   type InsertOptions,

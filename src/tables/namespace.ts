@@ -22,12 +22,14 @@ import type { Columns, InsertOf, SelectOf } from "./column.ts";
 import {
   checkIdentifier,
   describeTable,
+  type SchemaDefinition,
   type Surroundings,
   type TableDefinition,
   tableNotFound,
+  withColumns,
 } from "./define.ts";
 import type { TablePath } from "./record.ts";
-import type { InputOf, OutputOf, StandardSchema } from "./standard-schema.ts";
+import type { InputOf, OutputOf, StandardSchema, StoredOf } from "./standard-schema.ts";
 import { Table } from "./table.ts";
 
 /** A table as lists show it. */
@@ -61,8 +63,12 @@ export class TableNames {
   }
 
   /** Opens a table, or creates it when a definition is given. */
-  async open(name: string, definition: TableDefinition | undefined): Promise<Table> {
+  async open(
+    name: string,
+    declared: TableDefinition | SchemaDefinition<StandardSchema> | undefined,
+  ): Promise<Table> {
     checkIdentifier("table", name);
+    const definition = declared === undefined ? undefined : withColumns(declared);
     const tables = this.#tables;
     await tables.load();
     const path = { project: this.#project, scope: this.#scope, name };
@@ -279,9 +285,16 @@ export class Scope {
     name: string,
     definition: TableDefinition<C>,
   ): Promise<Table<SelectOf<C>, InsertOf<C>>>;
+  table<S extends StandardSchema>(
+    name: string,
+    definition: SchemaDefinition<S>,
+  ): Promise<Table<StoredOf<OutputOf<S>>, InputOf<S>>>;
   table(name: string): Promise<Table>;
-  table(name: string, definition?: TableDefinition): Promise<Table> {
-    return this.#names.open(name, definition);
+  table(
+    name: string,
+    definition?: TableDefinition | SchemaDefinition<StandardSchema>,
+  ): Promise<Table<never, never>> {
+    return this.#names.open(name, definition) as Promise<Table<never, never>>;
   }
 
   /** Its tables, by name. @throws CairnError `project_not_found`, `scope_not_found`. */

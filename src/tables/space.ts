@@ -137,7 +137,10 @@ function boundOf(bound: Key | undefined, isBehind: boolean): Uint8Array {
   return next;
 }
 
-/** A commit that decides at its turn: writes go straight to its effects. */
+/**
+ * A commit that decides at its turn: writes go straight to its effects, except for those of trees
+ * that encode them by themselves. `finish` must be run at the end, or those are lost.
+ */
 export class CommitWriter extends StateReader implements TableWriter {
   readonly #effects: EffectBuffer;
   /** Writes of trees that encode them by themselves, all of them at the end. */

@@ -26,6 +26,15 @@ export type InputOf<S> = S extends StandardSchema<infer Input, infer _Output> ? 
 /** What a validator makes of it. */
 export type OutputOf<S> = S extends StandardSchema<infer _Input, infer Output> ? Output : never;
 
+/** A row that a validator has made, as it is read: what it may leave out is null. */
+export type StoredOf<Output> = {
+  [K in keyof Output]-?: Record<never, never> extends Pick<Output, K>
+    ? Exclude<Output[K], undefined> | null
+    : undefined extends Output[K]
+      ? Exclude<Output[K], undefined> | null
+      : Output[K];
+};
+
 /** The rows as the validator makes them. @throws CairnError `schema_rejected`. */
 export async function validateRows(
   schema: StandardSchema,

@@ -1,4 +1,5 @@
 /** Compiled, never run: what the types of tables accept, answer and refuse. */
+import { z } from "zod";
 import {
   add,
   column,
@@ -78,7 +79,7 @@ export async function rows(db: Database): Promise<void> {
     const inside: Account | undefined = await tx.table(table).get(1);
     return inside;
   });
-  void [account, list, result];
+  void [account, list, result, nearest];
 }
 
 export async function validated(
@@ -88,4 +89,45 @@ export async function validated(
   const columns = { id: t.integer().primaryKey() };
   const table = await db.project("p").scope().table("things", { columns, schema });
   same<typeof table, Table<{ id: number }, { id: string }>>(true);
+}
+
+/** Columns that a schema says. */
+export async function fromSchemas(db: Database): Promise<void> {
+  const schema = z.object({
+    id: z.int(),
+    name: z.string().default("x"),
+    weight: z.number().optional(),
+    extra: z.object({ x: z.number() }).nullish(),
+  });
+  const table = await db.table("people", {
+    schema,
+    primaryKey: ["id"],
+    indexes: [{ columns: ["name"] }],
+  });
+  interface Person {
+    id: number;
+    name: string;
+    weight: number | null;
+    extra: { x: number } | null;
+  }
+  const person = await table.get(1);
+  same<NonNullable<typeof person>["weight"], number | null>(true);
+  same<NonNullable<typeof person>["extra"], { x: number } | null>(true);
+  const found: Person | undefined = person;
+  await table.insert({ id: 1 });
+  await table.insert({ id: 1, name: "ada", weight: 5, extra: null });
+  // @ts-expect-error: there is no such property
+  await table.insert({ id: 1, other: 5 });
+  // @ts-expect-error: a property has another type
+  await table.insert({ id: "1" });
+  // @ts-expect-error: no property has this name
+  await db.table("people", { schema, primaryKey: ["nothing"] });
+  // @ts-expect-error: columns have no markers here, so the key must be said
+  await db.table("people", { schema });
+  const scoped = await db
+    .project("p")
+    .scope("s")
+    .table("people", { schema, primaryKey: ["id"] });
+  const same2: Person | undefined = await scoped.get(1);
+  void [found, same2];
 }
