@@ -10,11 +10,26 @@ import type {
 } from "./engine/index.ts";
 import { rootVersion } from "./engine/root.ts";
 import {
+  type ActionEnvelope,
+  type ChangedRow,
+  type ChangedRows,
   type CommitResult,
+  type EffectBatch,
   type Envelope,
   Envelopes,
   type IdempotencyWindow,
+  KeyedState,
+  type Preflight,
+  type PreflightPlan,
   type Reads,
+  type RecordNumberChange,
+  type RecordSwap,
+  type RowNumberChange,
+  type RowSwap,
+  type RowsChange,
+  recordNumberEnvelope,
+  rowNumberEnvelope,
+  swapEnvelope,
 } from "./envelope/index.ts";
 import { CairnError } from "./errors.ts";
 import {
@@ -462,6 +477,112 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   read(): Reads {
     this.#requireOpen();
     return this.#envelopes.read();
+  }
+
+  /** What would come of an envelope, over the newest state; nothing is written. */
+  async preflight(envelope: Envelope): Promise<Preflight> {
+    this.#requireOpen();
+    return await this.#envelopes.preflight(envelope);
+  }
+
+  /** The same, to be committed with `commitPlan` if all that was read for it still holds. */
+  async preflightPlan(envelope: Envelope): Promise<PreflightPlan> {
+    this.#requireOpen();
+    return await this.#envelopes.preflightPlan(envelope);
+  }
+
+  /** Commits what was tried. @throws CairnError `conflict`, and the first error of its plan. */
+  async commitPlan(plan: PreflightPlan, options?: WriteOptions): Promise<CommitResult> {
+    this.#requireOpen();
+    return await this.#envelopes.commitPlan(plan, options);
+  }
+
+  /** Commits an envelope once, however often it is sent: it must have an idempotency key. */
+  async commitAction(action: ActionEnvelope): Promise<CommitResult> {
+    this.#requireOpen();
+    return await this.#envelopes.commitAction(action);
+  }
+
+  /** Commits the effects of one step of some work: all of them, or none. */
+  async commitEffects(batch: EffectBatch): Promise<CommitResult> {
+    this.#requireOpen();
+    return await this.#envelopes.commitEffects(batch);
+  }
+
+  /**
+   * Replaces a record or a row, if its version is still the one that was read (0n where there must
+   * be none). @throws CairnError `assertion_failed`.
+   */
+  compareAndSwap<K extends Key, V>(
+    keyspace: Keyspace<K, V>,
+    swap: RecordSwap<K, V>,
+  ): Promise<CommitResult>;
+  compareAndSwap<Select, Insert>(
+    table: Table<Select, Insert>,
+    swap: RowSwap<Insert>,
+  ): Promise<CommitResult>;
+  async compareAndSwap(
+    target: Keyspace<Key, unknown> | Table<unknown, unknown>,
+    swap: RecordSwap<Key, unknown> | RowSwap<unknown>,
+  ): Promise<CommitResult> {
+    return await this.commit(swapEnvelope(target, swap));
+  }
+
+  /** Adds to a number of a row, if its version is still this one. */
+  async compareAndIncrement<Select>(
+    table: Table<Select, unknown>,
+    change: RowNumberChange<Select>,
+  ): Promise<CommitResult> {
+    return await this.commit(rowNumberEnvelope(table, change, "increment"));
+  }
+
+  /** Subtracts from it. */
+  async compareAndDecrement<Select>(
+    table: Table<Select, unknown>,
+    change: RowNumberChange<Select>,
+  ): Promise<CommitResult> {
+    return await this.commit(rowNumberEnvelope(table, change, "decrement"));
+  }
+
+  /** Adds to a number of a keyspace, if its record's version is still this one. */
+  async compareAndAdd<K extends Key>(
+    keyspace: Keyspace<K, bigint>,
+    change: RecordNumberChange<K>,
+  ): Promise<CommitResult> {
+    return await this.commit(recordNumberEnvelope(keyspace, change, "add"));
+  }
+
+  /** Subtracts from it. */
+  async compareAndSubtract<K extends Key>(
+    keyspace: Keyspace<K, bigint>,
+    change: RecordNumberChange<K>,
+  ): Promise<CommitResult> {
+    return await this.commit(recordNumberEnvelope(keyspace, change, "subtract"));
+  }
+
+  /** Changes rows in one commit, and answers with them as they were and as they are. */
+  async mutateReturning<Select>(
+    table: Table<Select, unknown>,
+    change: RowsChange<Select>,
+  ): Promise<ChangedRows<Select>> {
+    this.#requireOpen();
+    return await this.#envelopes.mutateReturning(table, change);
+  }
+
+  /** Changes the first row that matches: of several callers, each gets another one, or none. */
+  async claimOne<Select>(
+    table: Table<Select, unknown>,
+    change: Omit<RowsChange<Select>, "limit">,
+  ): Promise<ChangedRow<Select> | undefined> {
+    this.#requireOpen();
+    const { rows } = await this.#envelopes.mutateReturning(table, { ...change, limit: 1 });
+    return rows[0];
+  }
+
+  /** A table with a key of one column as the state of some work. */
+  keyedState<Select, Insert>(table: Table<Select, Insert>): KeyedState<Select, Insert> {
+    this.#requireOpen();
+    return new KeyedState(this.#envelopes, table);
   }
 
   // ---- states
