@@ -57,6 +57,8 @@ export class Envelopes {
   readonly context: Context;
   readonly tables: Tables;
   readonly #idempotency: Idempotency;
+  /** Resolves when whoever tries again now has done so. */
+  #retrying: Promise<unknown> = Promise.resolve();
 
   constructor(context: Context, tables: Tables, window: IdempotencyWindow | undefined) {
     this.context = context;
@@ -114,6 +116,19 @@ export class Envelopes {
     change: RowsChange<Select>,
   ): Promise<ChangedRows<Select>> {
     return mutateReturning(this.context, this.tables, table, change);
+  }
+
+  /**
+   * Tries something again: one caller after the other, or they would only get in each other's way,
+   * and when readers see what came in between.
+   */
+  async again<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#retrying.then(async () => {
+      await this.context.engine.commit(decideNothing);
+      return await run();
+    });
+    this.#retrying = result.catch(() => undefined);
+    return await result;
   }
 
   async commit(envelope: Envelope): Promise<CommitResult> {
@@ -244,6 +259,9 @@ export class Envelopes {
     if (!this.#isDurable(earlier)) await this.context.engine.flush();
   }
 }
+
+/** A commit without effects, which ends after those before it. */
+function* decideNothing(): Steps<void> {}
 
 /** Judges and makes what an envelope says, in an attempt: what each mutation has done. */
 export function* apply(ready: Ready, attempt: Attempt, seq: number): Steps<MutationResult[]> {

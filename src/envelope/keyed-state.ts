@@ -29,6 +29,13 @@ export interface KeyedStateUpdateOptions extends WriteOptions {
   readonly retries?: number;
 }
 
+/** Carries a conflict of the commit itself. */
+class Conflicted extends Error {
+  constructor(cause: CairnError) {
+    super(cause.message, { cause });
+  }
+}
+
 const queryNames: ReadonlySet<string> = new Set(["prefix", "offset", "limit"]);
 const updateNames: ReadonlySet<string> = new Set(["retries", "finality", "signal"]);
 const retriesDefault = 8;
@@ -97,7 +104,7 @@ export class KeyedState<Select, Insert> {
   /**
    * Writes what the function makes of a row, or deletes it where that is undefined, if nobody has
    * changed it meanwhile; otherwise the function runs again. What it throws comes back.
-   * @throws CairnError `assertion_failed` when somebody else always came first.
+   * @throws CairnError `conflict` when somebody else always came first.
    */
   async update(
     key: KeyValue,
@@ -108,18 +115,33 @@ export class KeyedState<Select, Insert> {
     checkWhole("update keyed state", "retries", options.retries, 0);
     const { retries = retriesDefault, ...write } = options;
     for (let attempt = 0; ; attempt++) {
-      using reads = this.#envelopes.read();
-      const before = await reads.table(this.#table).get(key);
-      const after = await change(before);
-      if (before === undefined && after === undefined) return undefined;
-      const { effects } = this;
-      if (after !== undefined) this.#requireKey(key, after);
-      const mutation = after === undefined ? effects.delete(key) : effects.write(after);
+      const once = (): Promise<CommitResult | undefined> => this.#updateOnce(key, change, write);
       try {
-        return await this.#envelopes.commit({ ...write, mutations: [mutation], readSet: reads });
+        return attempt === 0 ? await once() : await this.#envelopes.again(once);
       } catch (error) {
-        if (!isCairnError(error, "conflict") || attempt >= retries) throw error;
+        if (!(error instanceof Conflicted)) throw error;
+        if (attempt >= retries) throw error.cause;
       }
+    }
+  }
+
+  async #updateOnce(
+    key: KeyValue,
+    change: (row: Select | undefined) => Insert | undefined | Promise<Insert | undefined>,
+    options: WriteOptions,
+  ): Promise<CommitResult | undefined> {
+    using reads = this.#envelopes.read();
+    const before = await reads.table(this.#table).get(key);
+    const after = await change(before);
+    if (before === undefined && after === undefined) return undefined;
+    const { effects } = this;
+    if (after !== undefined) this.#requireKey(key, after);
+    const mutation = after === undefined ? effects.delete(key) : effects.write(after);
+    try {
+      return await this.#envelopes.commit({ ...options, mutations: [mutation], readSet: reads });
+    } catch (error) {
+      // The function may have failed with a conflict of its own, which is not to be tried again.
+      throw isCairnError(error, "conflict") ? new Conflicted(error) : error;
     }
   }
 

@@ -101,7 +101,11 @@ function prepareTable(context: Context, mutation: TableMutation, isValid: boolea
 }
 
 function preparedOf(core: TableCore, statement: Statement, isReturning: boolean): Prepared {
+  const { vectorIndexes } = statement.state;
   return {
+    committed: () => {
+      for (const index of vectorIndexes) index.core.keeper.wake();
+    },
     check: () => requireSame(core, statement.state),
     *run(attempt) {
       const writer = new TransactionWriter(attempt);

@@ -35,6 +35,7 @@ function isAlone(state: TableState, { position, kind }: TableColumn): boolean {
   if (kind.family !== "number" || kind.number === "float") return false;
   if (state.primaryKey.includes(position)) return false;
   // A partial index may ask about any column.
+  if (state.vectorIndexes.length > 0) return false;
   const isIndexed = state.indexes.some(
     (index) => index.where !== undefined || index.columns.includes(position),
   );
