@@ -249,6 +249,7 @@ export {
   type SearchOptions,
   type TableMatch,
   type SearchResult,
+  type StagedSearchOptions,
   type SyncSearchOptions,
   TransactionVectors,
   type VectorEntry,

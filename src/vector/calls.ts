@@ -35,6 +35,12 @@ export interface SearchOptions<Meta, I extends Id = string> {
 /** Options of a search in one turn, which no signal can end. */
 export type SyncSearchOptions<Meta, I extends Id> = Omit<SearchOptions<Meta, I>, "signal">;
 
+/** Options of a search within a transaction, which has a state of its own. */
+export type StagedSearchOptions<Meta, I extends Id = string> = Omit<
+  SearchOptions<Meta, I>,
+  "snapshot"
+>;
+
 /** How a search was done, with true counts. */
 export interface Explanation {
   /**

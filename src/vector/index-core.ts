@@ -1,6 +1,13 @@
 /** One open vector index: what its handles and transactions work with. */
 import { VECTOR_RESULTS_MAX } from "../../bindings/vector.ts";
-import { nextTurn, runAsync, runSync, type Snapshot, type Steps } from "../engine/index.ts";
+import {
+  type At,
+  nextTurn,
+  runAsync,
+  runSync,
+  type Snapshot,
+  type Steps,
+} from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import { type Context, checkOptions, checkWhole, describeValue, invalid } from "../kv/index.ts";
 import { throwIfAborted } from "../transaction/index.ts";
@@ -88,7 +95,7 @@ export class IndexCore {
   // ---- reading
 
   /** Reads a vector with its id and metadata by its id. */
-  *get(key: Uint8Array, at: Snapshot | undefined): Steps<Row | undefined> {
+  *get(key: Uint8Array, at: At): Steps<Row | undefined> {
     const { engine, ids, decoder } = this.trees;
     const label = yield* engine.readSteps(ids.ids, key, at, 0, copyBytes);
     if (label === undefined) return undefined;
@@ -129,10 +136,23 @@ export class IndexCore {
     signal: AbortSignal | undefined,
     steps: (view: View) => Steps<T>,
   ): Steps<T> {
+    return yield* steps(yield* this.view(at, isSync, signal));
+  }
+
+  /** What a read of several steps sees: a snapshot, or the newest state. */
+  *view(at: Snapshot | undefined, isSync: boolean, signal: AbortSignal | undefined): Steps<View> {
     const seq = at === undefined ? this.context.engine.published.seq : Number(at.seq);
     const next = yield* this.keeper.learn(at, seq);
     const version = this.keeper.versionAt(seq);
-    return yield* steps(new View({ at, seq, next, version }, isSync, signal));
+    return new View({ at, seq, next, version }, isSync, signal);
+  }
+
+  /** At a commit's turn: whether no commit since `base` has put or deleted a vector. */
+  *isUnchangedSince(base: Snapshot): Steps<boolean> {
+    const { trees } = this;
+    if ((yield* trees.next(base)) !== (yield* trees.next("newest"))) return false;
+    // The commit that forgets deaths puts or deletes, and is seen by that.
+    return !(yield* trees.hasDeathsAfter(Number(base.seq), "newest"));
   }
 
   /** Only the graph is walked: less than a millisecond, and nobody needs to come in between. */

@@ -1,6 +1,7 @@
 export type {
   Explanation,
   SearchOptions,
+  StagedSearchOptions,
   SyncSearchOptions,
   VectorEntry,
   VectorsCheck,

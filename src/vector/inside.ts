@@ -9,6 +9,7 @@ export {
   type VectorsOptions,
 } from "./options.ts";
 export { scoreOf } from "./result.ts";
+export { decodeLabel, labelKey } from "./row.ts";
 export type { Hit } from "./search.ts";
 export type { TreeIds } from "./trees.ts";
 export type { View } from "./view.ts";

@@ -3,7 +3,7 @@
  * have yet is looked at in the rows.
  */
 import type { VectorSearchOptions } from "../../bindings/vector.ts";
-import type { Snapshot, Steps } from "../engine/index.ts";
+import type { At, Steps } from "../engine/index.ts";
 import type { Deaths } from "./deaths.ts";
 import type { Graph } from "./keeper.ts";
 import type { LabelSet } from "./label-set.ts";
@@ -106,7 +106,7 @@ export class Lagging {
   *bring(
     trees: VectorTrees,
     deaths: Deaths,
-    state: { readonly at: Snapshot | undefined; readonly seq: number; readonly next: number },
+    state: { readonly at: At; readonly seq: number; readonly next: number },
     rowsMax: number,
   ): Steps<boolean> {
     let left = rowsMax;

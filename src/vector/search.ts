@@ -101,7 +101,8 @@ export class Searcher {
     const matches = yield* this.#finder.find(request, view);
     const trace = beginTrace(count, matches);
     if (count === 0 || matches?.count === 0) return { hits: [], trace };
-    const lagging = this.#keeper.serving;
+    // What is not published yet is in no graph.
+    const lagging = view.at === "newest" ? undefined : this.#keeper.serving;
     const plan = this.#plan(lagging, request, { count, next: view.next, matches });
     Object.assign(trace, plan);
     if (lagging === undefined || plan.strategy === "rows") {

@@ -1,5 +1,5 @@
 /** The trees of one index, and the writes that keep them in step. */
-import type { Decode, EffectBuffer, Engine, Snapshot, Steps, Turn } from "../engine/index.ts";
+import type { At, Decode, EffectBuffer, Engine, Steps, Turn } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { OverlayWrite, Tree } from "../transaction/index.ts";
 import { entriesOf } from "./field.ts";
@@ -25,9 +25,6 @@ export interface TreeIds {
   /** By path. */
   readonly fields: ReadonlyMap<string, number>;
 }
-
-/** Where reads look. */
-export type At = Snapshot | "newest" | undefined;
 
 export class VectorTrees {
   readonly engine: Engine;
@@ -101,6 +98,13 @@ export class VectorTrees {
     return before;
   }
 
+  /** Whether something died after a commit; not all deaths of long ago are known. */
+  *hasDeathsAfter(seq: number, at: At): Steps<boolean> {
+    const range = { low: deathKey(seq + 1, 0), high: deathKey(Number.MAX_SAFE_INTEGER, 0) };
+    const rows = yield* this.engine.scanSteps(this.ids.pending, range, at, 0, 1, keysOnly);
+    return rows.count > 0;
+  }
+
   #add(effects: EffectBuffer, label: number, row: Uint8Array): void {
     const key = labelKey(label);
     effects.put(this.ids.rows, key, row);
@@ -150,6 +154,7 @@ export class VectorTrees {
   }
 }
 
+const keysOnly = { keys: true, values: false, meta: false } as const;
 const everything = { keys: true, values: true, meta: true } as const;
 
 function join(entry: Uint8Array, label: Uint8Array): Uint8Array {

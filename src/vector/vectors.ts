@@ -1,5 +1,5 @@
 import type { VectorMetric } from "../../bindings/vector.ts";
-import type { LongOptions, Receipt, Snapshot, Steps, Turn } from "../engine/index.ts";
+import type { At, LongOptions, Receipt, Snapshot, Steps, Turn } from "../engine/index.ts";
 import {
   type Context,
   checkOptions,
@@ -197,7 +197,7 @@ export class Vectors<Meta = unknown, I extends Id = string>
     return this.#core.readSync(snapshotOf(options), ({ at }) => this.#get(key, at));
   }
 
-  *#get(key: Uint8Array, at: Snapshot | undefined): Steps<VectorRecord<Meta, I> | undefined> {
+  *#get(key: Uint8Array, at: At): Steps<VectorRecord<Meta, I> | undefined> {
     const row = yield* this.#core.get(key, at);
     return row === undefined ? undefined : recordOf<Meta, I>(row);
   }

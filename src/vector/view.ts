@@ -1,10 +1,10 @@
 /** The state that a read of an index sees. */
-import { nextTurn, type Snapshot, type Steps } from "../engine/index.ts";
+import { type At, nextTurn, type Steps } from "../engine/index.ts";
 import { throwIfAborted } from "../transaction/index.ts";
 
 export class View {
   /** As reads of the engine take it. */
-  readonly at: Snapshot | undefined;
+  readonly at: At;
   /** The last commit in it. */
   readonly seq: number;
   /** Labels of its vectors are below this one. */
@@ -16,7 +16,7 @@ export class View {
 
   constructor(
     state: {
-      readonly at: Snapshot | undefined;
+      readonly at: At;
       readonly seq: number;
       readonly next: number;
       readonly version: number;

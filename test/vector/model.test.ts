@@ -3,7 +3,7 @@
  * or fail, snapshots, upkeep and reopens, with searches in between, filtered and not.
  */
 import { describe, expect, test } from "vitest";
-import type { Database, Filter, Snapshot, Vectors } from "../../src/index.ts";
+import type { Database, Filter, Snapshot, TransactionVectors, Vectors } from "../../src/index.ts";
 import { Random } from "../storage/random.ts";
 import { faultOf, type Known, type Oracle, randomVector } from "./oracle.ts";
 import { coreGraphs, memoryPlace, type Place, type PlaceOptions, places } from "./places.ts";
@@ -15,6 +15,8 @@ interface Meta {
 
 const dimensions = 4;
 const metric = "l2";
+/** As many candidates as there may be vectors, dead ones too: then walks look at all of them. */
+const ef = 400;
 const { SEED } = process.env;
 const seeds =
   SEED === undefined ? Array.from({ length: 6 }, (_none, index) => index + 1) : [Number(SEED)];
@@ -129,6 +131,7 @@ class History {
           next.set(id, known);
         }
         expect((await inside.get(id))?.metadata).toEqual(known?.metadata);
+        if (this.#random.chance(0.5)) await this.#searchInside(inside, next);
       }
       if (fails) throw new Error("on purpose");
     });
@@ -158,7 +161,13 @@ class History {
     expect((await this.#index.stats()).failure).toBeUndefined();
   }
 
-  async #search(snapshot: Snapshot | undefined, oracle: Oracle<Meta>): Promise<void> {
+  /** What to search for, and the ids that may be found. */
+  #wanted(): {
+    query: Float32Array;
+    k: number;
+    filter: Filter<Meta> | undefined;
+    isIn: (id: string, known: Known<Meta>) => boolean;
+  } {
     const random = this.#random;
     const query = randomVector(random, dimensions);
     const k = random.pick([1, 3, 10, 200]);
@@ -173,8 +182,29 @@ class History {
       ],
     ];
     const [filter, isIn] = random.pick(filters);
-    const exact = random.chance(0.2);
-    const options = { k, exact, ...(filter && { filter }), ...(snapshot && { snapshot }) };
+    return { query, k, filter, isIn };
+  }
+
+  async #searchInside(inside: TransactionVectors<Meta>, oracle: Oracle<Meta>): Promise<void> {
+    const { query, k, filter, isIn: passes } = this.#wanted();
+    const some = Array.from({ length: 30 }, () => this.#id());
+    const [allow, deny] = [this.#random.chance(0.2), this.#random.chance(0.2)];
+    const isIn = (id: string, known: Known<Meta>): boolean =>
+      passes(id, known) && (!allow || some.includes(id)) && (!deny || !some.includes(id));
+    const found = await inside.search(query, {
+      k,
+      ef,
+      ...(filter && { filter }),
+      ...(allow && { allow: some }),
+      ...(deny && { deny: some }),
+    });
+    expect(faultOf(found, oracle, metric, query, k, isIn)).toBeUndefined();
+  }
+
+  async #search(snapshot: Snapshot | undefined, oracle: Oracle<Meta>): Promise<void> {
+    const { query, k, filter, isIn } = this.#wanted();
+    const exact = this.#random.chance(0.2);
+    const options = { k, ef, exact, ...(filter && { filter }), ...(snapshot && { snapshot }) };
     const found = await this.#index.search(query, options);
     const fault = faultOf(found, oracle, metric, query, k, isIn);
     expect(fault, JSON.stringify(await this.#index.explain(query, options))).toBeUndefined();
