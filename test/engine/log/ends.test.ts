@@ -175,6 +175,14 @@ describe("what lies behind the last group", () => {
     return runSync(surveyRemains(new LogWindow(log, 4096), tableChecksum, stretch));
   }
 
+  test("proves nothing when it begins where no header has room", () => {
+    const cut = (bytes: Uint8Array, at: number): void => {
+      bytes.copyWithin(8192 - 16, at, at + 16);
+      bytes.fill(0, at, 8192 - 16);
+    };
+    expect(survey(8, cut)).toEqual({ bytes: 88, durableSeq: 0, lastSeq: 0 });
+  });
+
   test("proves something when it is a frame that fits", () => {
     expect(survey(8, () => undefined)).toMatchObject({ durableSeq: 1, lastSeq: 2 });
   });

@@ -60,6 +60,7 @@ describe("what is written again", () => {
   test.each([
     ["small groups", [40, 40, 40]],
     ["more than one reading brings", Array.from({ length: 90 }, () => 300)],
+    ["a group that ends shortly before a reading does", Array.from({ length: 30 }, () => 328)],
     ["a group larger than one reading, first and last", [9_000, 40, 9_000]],
   ])("is the same, byte for byte: %s", (_name, lengths) => {
     const { log, stretch } = written(lengths);
