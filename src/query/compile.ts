@@ -10,7 +10,7 @@ import {
   type ValueKind,
 } from "../tables/inside.ts";
 import { aggregateMaker } from "./accumulate.ts";
-import { type Constraint, constraintsOf } from "./constraint.ts";
+import { alternativesOf, type Constraint, constraintsOf } from "./constraint.ts";
 import { type Frame, frameColumns, type Parameters, sourceOfName } from "./frame.ts";
 import { type Grouping, requireNamed } from "./group.ts";
 import type { OrderColumn } from "./path.ts";
@@ -29,6 +29,8 @@ export interface CompiledSource {
   /** The same, as they were written. */
   readonly conditions: readonly Expression[];
   readonly constraints: readonly Constraint[];
+  /** By condition that is an `or`: the constraints of each branch. */
+  readonly alternatives: readonly (readonly (readonly Constraint[])[])[];
   /** The names of the parameters of a run. */
   readonly parameters: readonly string[];
 }
@@ -115,6 +117,7 @@ class Compiler {
         conditions: this.#pushed[source],
         parameters: this.#parameters.names,
         constraints: constraintsOf(state, this.#pushed[source], this.#parameters),
+        alternatives: alternativesOf(state, this.#pushed[source], this.#parameters),
       })),
       joins,
       after: this.#after,

@@ -9,6 +9,7 @@ import {
   type TableState,
 } from "../tables/inside.ts";
 import type { Parameters } from "./frame.ts";
+import { conjunctsOf } from "./rewrite.ts";
 
 /**
  * A condition on one column that a range of keys can express. `prefix` is what text begins with,
@@ -23,6 +24,9 @@ export interface Constraint {
   /** Which of the conditions it stands for. */
   readonly conjunct: number;
 }
+
+/** Each branch of an `or` has entries counted for it. */
+const branchesMost = 16;
 
 const flipped: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {
   eq: "eq",
@@ -45,6 +49,24 @@ export function constraintsOf(
   });
 }
 
+/**
+ * By condition that is an `or`: the constraints of each of its branches. Where every branch has a
+ * way of its own to its rows, all of them together are a way to those of the condition.
+ */
+export function alternativesOf(
+  state: TableState,
+  conjuncts: readonly Expression[],
+  parameters: Parameters,
+): Constraint[][][] {
+  return conjuncts.flatMap((expression) => {
+    if (expression.op !== "or" || expression.of.length > branchesMost) return [];
+    const branches = expression.of.map((branch) => {
+      return constraintsOf(state, conjunctsOf(branch), parameters);
+    });
+    return branches.some((branch) => branch.length === 0) ? [] : [branches];
+  });
+}
+
 type Found = Omit<Constraint, "conjunct"> | undefined;
 const nothing = (): unknown => null;
 
@@ -63,11 +85,29 @@ function constraintOf(state: TableState, expression: Expression, parameters: Par
     const { values } = expression;
     return column && { column, kind: "in", isInclusive: true, value: () => values };
   }
+  if (op === "or") return equalitiesOf(state, expression.of, parameters);
   if (op !== "like") return undefined;
   const column = columnOf(state, expression.of);
   const prefix = likePrefix(expression.pattern);
   if (column === undefined || prefix === "") return undefined;
   return { column, kind: "prefix", isInclusive: true, value: () => prefix };
+}
+
+/** `a = 1 or a = 2 or a in (3, 4)`: what the column may be. */
+function equalitiesOf(
+  state: TableState,
+  branches: readonly Expression[],
+  parameters: Parameters,
+): Found {
+  const found = branches.map((branch) => constraintOf(state, branch, parameters));
+  const column = found[0]?.column;
+  if (column === undefined) return undefined;
+  for (const one of found) {
+    if (one?.column !== column || (one.kind !== "equal" && one.kind !== "in")) return undefined;
+  }
+  const value = (values: readonly unknown[]): unknown =>
+    found.flatMap((one) => one?.value(values) ?? []);
+  return { column, kind: "in", isInclusive: true, value };
 }
 
 function comparisonOf(

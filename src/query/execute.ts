@@ -162,9 +162,9 @@ export class Execution {
     return this.#skip + this.#left;
   }
 
-  #path({ state, constraints }: CompiledSource, wish: Wish): Steps<Path> {
+  #path(source: CompiledSource, wish: Wish): Steps<Path> {
     const { frame, statistics } = this.#run;
-    return choosePath(state, constraints, frame.parameters, wish, statistics);
+    return choosePath(source, frame.parameters, wish, statistics);
   }
 
   *#prepareJoins(setups: readonly JoinSetup[], first: Path): Steps<void> {

@@ -11,9 +11,10 @@ export interface ExplainedTable {
   readonly as: string;
   /**
    * `key`: whole primary keys. `range`: a range of them. `index`: entries of an index. `scan`: all
-   * rows. `nothing`: its conditions cannot be true. Of a `lookup` join: how its rows are found.
+   * rows. `union`: several ways together, for an `or`. `nothing`: its conditions cannot be true.
+   * Of a `lookup` join: how its rows are found.
    */
-  readonly access: "key" | "range" | "index" | "scan" | "nothing";
+  readonly access: "key" | "range" | "index" | "scan" | "union" | "nothing";
   readonly index?: string;
   readonly reverse: boolean;
   /** Rows or entries that the ranges hold, counted before it ran. */
@@ -96,7 +97,7 @@ function methodOf(isLookup: boolean): "hash" | "lookup" {
 }
 
 function accessOf({ kind, index, ranges }: Path): ExplainedTable["access"] {
-  if (kind === "nothing") return "nothing";
+  if (kind === "nothing" || kind === "union") return kind;
   if (index !== undefined) return "index";
   if (kind === "keys") return "key";
   return ranges.every(({ low, high }) => low === undefined && high === undefined)

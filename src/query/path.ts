@@ -4,6 +4,7 @@
  */
 import type { Range, Steps } from "../engine/index.ts";
 import { isCairnError } from "../errors.ts";
+import type { Expression } from "../tables/index.ts";
 import {
   afterPrefix,
   storable,
@@ -13,11 +14,16 @@ import {
 } from "../tables/inside.ts";
 import { compareBytes } from "../transaction/index.ts";
 import { boundIn, type Constraint } from "./constraint.ts";
+import { ownExpression } from "./own.ts";
+import { impliedBy } from "./partial.ts";
 
 /** How the rows of a table are reached. */
 export interface Path {
-  /** The rows tree by ranges; an index by ranges; an index or the rows by whole keys; no row. */
-  readonly kind: "rows" | "index" | "keys" | "nothing";
+  /**
+   * The rows tree by ranges; an index by ranges; an index or the rows by whole keys; several ways
+   * together; no row.
+   */
+  readonly kind: "rows" | "index" | "keys" | "union" | "nothing";
   /** Undefined for the primary key. */
   readonly index: TableIndex | undefined;
   /** In the order of their keys. */
@@ -33,6 +39,18 @@ export interface Path {
   readonly rows: number;
   /** First columns that are pinned to one value each. */
   readonly pinned: number;
+  /** Of a union. */
+  readonly parts: readonly Path[];
+}
+
+/** What is known of the rows that are wanted of a table. */
+export interface PathSource {
+  readonly state: TableState;
+  readonly conditions: readonly Expression[];
+  readonly constraints: readonly Constraint[];
+  readonly alternatives: readonly (readonly (readonly Constraint[])[])[];
+  /** The names of the parameters of a run. */
+  readonly parameters: readonly string[];
 }
 
 /** What a way should serve. */
@@ -60,20 +78,24 @@ const selectivity = 1 / 4;
 
 /** The cheapest way. */
 export function* choosePath(
-  state: TableState,
-  constraints: readonly Constraint[],
+  source: PathSource,
   parameters: readonly unknown[],
   wish: Wish,
   statistics: TableReader,
 ): Steps<Path> {
+  const { state, constraints } = source;
   let best: Path | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
   const hinted = wish.index === undefined ? undefined : state.index(wish.index);
   for (const index of hinted === undefined ? [undefined, ...state.indexes] : [hinted]) {
-    if (index !== undefined && (!index.isReady || index.where !== undefined)) continue;
+    if (index?.isReady === false) continue;
+    const implied = impliedIn(source, index, parameters);
+    if (implied === undefined) continue;
     const draft = draftOf(state, index, constraints, parameters);
     if (draft === undefined) continue;
     if (draft.isImpossible) return { ...emptyPath, isOrdered: true };
+    if (index?.where !== undefined) draft.isNarrowed = true;
+    for (const conjunct of implied) draft.consumed.add(conjunct);
     if (draft.keys.length > 0 && draft.keys.length <= 1) return pathOf(state, draft, wish, 1);
     const tree = index === undefined ? state.rows : index.tree;
     let rows = draft.keys.length;
@@ -87,8 +109,70 @@ export function* choosePath(
       bestCost = cost;
     }
   }
-  if (best !== undefined || hinted === undefined) return best ?? emptyPath;
-  return yield* choosePath(state, constraints, parameters, unhinted(wish), statistics);
+  if (best === undefined && hinted !== undefined) {
+    return yield* choosePath(source, parameters, unhinted(wish), statistics);
+  }
+  if (hinted !== undefined) return best ?? emptyPath;
+  for (const branches of source.alternatives) {
+    const path = yield* unionOf(source, branches, parameters, wish, statistics);
+    if (path === undefined || costOf(path, wish) >= bestCost) continue;
+    best = path;
+    bestCost = costOf(path, wish);
+  }
+  return best ?? emptyPath;
+}
+
+const nothingImplied: ReadonlySet<number> = new Set();
+
+/** What a partial index says of the conditions; undefined where it lacks rows. */
+function impliedIn(
+  { state, constraints, conditions, parameters: names }: PathSource,
+  index: TableIndex | undefined,
+  parameters: readonly unknown[],
+): ReadonlySet<number> | undefined {
+  if (index?.where === undefined) return nothingImplied;
+  const own = conditions.map((one) => ownExpression(one, names, parameters));
+  return impliedBy({ state, constraints, parameters, conditions: own }, index.where);
+}
+
+/** The ways of all branches of an `or`; undefined where one has none but to look at all rows. */
+function* unionOf(
+  { state, constraints, conditions, parameters: names }: PathSource,
+  branches: readonly (readonly Constraint[])[],
+  parameters: readonly unknown[],
+  wish: Wish,
+  statistics: TableReader,
+): Steps<Path | undefined> {
+  const parts: Path[] = [];
+  let rows = 0;
+  const part: Wish = {
+    order: undefined,
+    limit: Number.POSITIVE_INFINITY,
+    conjuncts: 1,
+    index: undefined,
+  };
+  for (const branch of branches) {
+    const source = {
+      state,
+      conditions,
+      constraints: [...branch, ...constraints],
+      alternatives: [],
+      parameters: names,
+    };
+    const path = yield* choosePath(source, parameters, part, statistics);
+    if (path.kind === "rows" && path.ranges.some(({ low, high }) => low === high)) return undefined;
+    parts.push(path);
+    rows += path.rows;
+  }
+  const order = orderOf(state, wholeDraft(state), wish.order);
+  return {
+    ...emptyPath,
+    kind: "union",
+    parts,
+    rows,
+    isReverse: order === "reverse",
+    isOrdered: order !== undefined,
+  };
 }
 
 function unhinted(wish: Wish): Wish {
@@ -105,9 +189,15 @@ const emptyPath: Path = {
   isOrdered: false,
   rows: 0,
   pinned: 0,
+  parts: [],
 };
 
 function costOf(path: Path, wish: Wish): number {
+  if (path.kind === "union") {
+    // All its keys are found before the first row.
+    const passing = path.rows * selectivity;
+    return 1 + path.rows * (lookupCost + 1) + (path.isOrdered ? 0 : passing * sortCost);
+  }
   const unit = path.index === undefined ? 1 : lookupCost;
   const passing = path.rows * (path.consumed.size < wish.conjuncts ? selectivity : 1);
   if (path.isOrdered) {
@@ -359,6 +449,7 @@ function pathOf(state: TableState, draft: Draft, wish: Wish, rows: number): Path
     isOrdered: order !== undefined,
     rows,
     pinned,
+    parts: [],
   };
 }
 

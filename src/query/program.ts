@@ -11,24 +11,19 @@ import {
 } from "../tables/inside.ts";
 import { foldedResult } from "./accumulate.ts";
 import type { Compiled, CompiledSource } from "./compile.ts";
+import { ownExpression, ownName } from "./own.ts";
 import type { Path } from "./path.ts";
-import { rewrite } from "./rewrite.ts";
 import type { Run } from "./run.ts";
 import type { Test } from "./scan.ts";
 
 /** The conditions of a table that its path does not say, over its own column names. */
 function restOf(run: Run, source: CompiledSource, path: Path): Expression | undefined {
   const of = source.conditions.filter((_condition, at) => !path.consumed.has(at));
-  return of.length === 0 ? undefined : ownExpression(run, source, { op: "and", of });
+  return of.length === 0 ? undefined : own(run, source, { op: "and", of });
 }
 
-/** The expression over the table's own column names, with the values of parameters. */
-function ownExpression(run: Run, source: CompiledSource, expression: Expression): Expression {
-  return rewrite(expression, (part) => {
-    if (part.op === "column") return { op: "column", name: ownName(part.name) };
-    if (part.op !== "parameter") return undefined;
-    return { op: "value", value: run.frame.parameters[source.parameters.indexOf(part.name)] };
-  });
+function own(run: Run, { parameters }: CompiledSource, expression: Expression): Expression {
+  return ownExpression(expression, parameters, run.frame.parameters);
 }
 
 /** The columns that the core gathers for a scan, and what it leaves to be tested. */
@@ -52,21 +47,17 @@ export function gatheredScan(run: Run, compiled: Compiled, path: Path): Gathered
   const positions = new Set(columns);
   source.conditions.forEach((condition, at) => {
     if (path.consumed.has(at)) return;
-    const own = ownExpression(run, source, condition);
-    if (programOf(state, own)?.rest.length === 0) {
-      judged.push(own);
+    const judgedAs = own(run, source, condition);
+    if (programOf(state, judgedAs)?.rest.length === 0) {
+      judged.push(judgedAs);
       return;
     }
     tests.push(source.tests[at]);
-    for (const name of columnsOf(own)) positions.add(state.column(name).position);
+    for (const name of columnsOf(judgedAs)) positions.add(state.column(name).position);
   });
   const where: Expression | undefined = judged.length === 0 ? undefined : { op: "and", of: judged };
   const gatherer = gathererOf(state, [...positions], where, path.rows);
   return gatherer === undefined || gatherer.rest.length > 0 ? undefined : { gatherer, tests };
-}
-
-function ownName(name: string): string {
-  return name.slice(name.indexOf(".") + 1);
 }
 
 /** What the core can leave out of a scan; the rest, and what it cannot judge, is tested again. */

@@ -13,6 +13,7 @@ import type { Cell, Frame } from "./frame.ts";
 import type { Path } from "./path.ts";
 import type { GatheredScan } from "./program.ts";
 import type { Push, Run } from "./run.ts";
+import { keysOfUnion } from "./union.ts";
 
 /** A condition over the row in the frame. */
 export type Test = (frame: Frame) => unknown;
@@ -49,6 +50,7 @@ export class Scan {
   readonly #ranges: Range[];
   #source: RowSource | undefined;
   #rows: number;
+  #keys: readonly Uint8Array[] | undefined;
   #keysDone = 0;
   #batches = 0;
 
@@ -88,7 +90,8 @@ export class Scan {
       this.#batches = 0;
       yield* wait(nextTurn());
     }
-    if (this.#path.kind === "keys") return yield* this.#nextKeys();
+    const { kind } = this.#path;
+    if (kind === "keys" || kind === "union") return yield* this.#nextKeys();
     const { index } = this.#path;
     const { reader } = this.#run;
     if (this.#gathered !== undefined && reader instanceof StateReader) {
@@ -211,7 +214,9 @@ export class Scan {
   }
 
   *#nextKeys(): Steps<boolean> {
-    const { index, keys } = this.#path;
+    const { index } = this.#path;
+    this.#keys ??= yield* this.#keysOfPath();
+    const keys = this.#keys;
     if (this.#keysDone >= keys.length) return false;
     const some = keys.slice(this.#keysDone, this.#keysDone + rowsMost);
     this.#keysDone += some.length;
@@ -225,6 +230,13 @@ export class Scan {
     counters.entriesScanned += present.length;
     yield* this.#pushRows(present);
     return true;
+  }
+
+  *#keysOfPath(): Steps<readonly Uint8Array[]> {
+    const { kind, keys, parts, isReverse } = this.#path;
+    if (kind !== "union") return keys;
+    const found = yield* keysOfUnion(this.#run, this.#state, parts);
+    return isReverse ? found.reverse() : found;
   }
 
   *#pushRows(keys: readonly Uint8Array[]): Steps<void> {

@@ -107,7 +107,11 @@ function noteWays({ tables, sorted, gathered }: QueryExplanation): void {
   const note = (way: string): void => {
     ways.set(way, (ways.get(way) ?? 0) + 1);
   };
-  for (const { access, join } of tables) note(`${join?.method ?? "first"} ${access}`);
+  for (const { access, join, index } of tables) {
+    note(`${join?.method ?? "first"} ${access}`);
+    if (index?.startsWith("partial_"))
+      note(join === undefined ? "first partial" : "joined partial");
+  }
   note(sorted ? "sorted" : "in order");
   if (gathered) note(tables.length > 1 ? "gathered, joined" : "gathered");
 }
@@ -158,9 +162,11 @@ async function tryQuery(
   }
 }
 
-const scans = ["first scan", "first range", "first key", "first index", "first nothing"];
-const joins = ["hash scan", "lookup key", "lookup index"];
-const wanted = queries < 1_000 ? [] : [...scans, ...joins, "sorted", "gathered", "gathered, joined"];
+const first = ["scan", "range", "key", "index", "union", "nothing", "partial"];
+const scans = first.map((way) => `first ${way}`);
+const joins = ["hash scan", "hash union", "joined partial", "lookup key", "lookup index"];
+const wanted =
+  queries < 1_000 ? [] : [...scans, ...joins, "sorted", "gathered", "gathered, joined"];
 
 /** Enough queries, and every way of running one among them; some are rare. */
 function isEnough(done: number): boolean {

@@ -185,7 +185,7 @@ export function queryOf(random: Random, tables: readonly RandomTable[]): RandomQ
   });
   const named = namedOf(sources);
   const writer = new Writer(random, named);
-  const where = random.chance(0.75) ? writer.predicate(2) : undefined;
+  const where = whereOf(random, sources, writer);
   const isGrouped = random.chance(0.3);
   const groups = isGrouped ? random.some(named, random.whole(0, 2)) : [];
   const groupBy = groups.map(({ name }) => writer.column(name));
@@ -216,7 +216,65 @@ export function queryOf(random: Random, tables: readonly RandomTable[]): RandomQ
 }
 
 function indexOf(random: Random, { indexes }: RandomTable): string | undefined {
-  return indexes.length === 0 ? undefined : `${random.pick(indexes).columns.join("_")}_index`;
+  return indexes.length === 0 ? undefined : random.pick(indexes).name;
+}
+
+/** Mostly anything; sometimes what a partial index holds, or an `or` of what keys can find. */
+function whereOf(
+  random: Random,
+  sources: readonly RandomSource[],
+  writer: Writer,
+): Expression | undefined {
+  const of: Expression[] = [];
+  if (random.chance(0.7)) of.push(writer.predicate(2));
+  const { table, as } = random.chance(0.7) ? sources[0] : random.pick(sources);
+  const partial = table.indexes.filter(({ where }) => where !== undefined);
+  if (partial.length > 0 && random.chance(0.5)) {
+    const { where, columns } = random.pick(partial);
+    if (where !== undefined) of.push(impliedPart(random, table, as, where));
+    if (random.chance(0.7)) of.push(found(random, table, as, columns[0]));
+  }
+  if (random.chance(0.2)) {
+    const first = [table.primaryKey[0], ...table.indexes.map(({ columns }) => columns[0])];
+    const branches = Array.from({ length: random.whole(1, 3) }, () => {
+      const branch = found(random, table, as, random.pick(first));
+      if (random.chance(0.7)) return branch;
+      return { op: "and", of: [branch, writer.predicate(1)] } as Expression;
+    });
+    of.push({ op: "or", of: branches });
+  }
+  if (of.length === 0) return undefined;
+  return of.length === 1 ? of[0] : { op: "and", of };
+}
+
+/** What a key or an index may find. */
+function found(random: Random, table: RandomTable, as: string, name: string): Expression {
+  const type = table.columns.find((column) => column.name === name)?.type ?? "integer";
+  const left: Expression = { op: "column", name: `${as}.${name}` };
+  const value = (): Expression => ({ op: "value", value: randomValue(random, type) });
+  const roll = random.fraction();
+  if (roll < 0.6) return { op: "eq", left, right: value() };
+  if (roll < 0.7) {
+    const values = [randomValue(random, type), randomValue(random, type)];
+    return { op: "in", of: left, values };
+  }
+  if (roll < 0.8) return { op: "isNull", of: left };
+  return { op: random.pick(["gt", "gte", "lt", "lte"] as const), left, right: value() };
+}
+
+/** A condition like that of a partial index, which may say as much, more, or less. */
+function impliedPart(
+  random: Random,
+  table: RandomTable,
+  as: string,
+  where: Expression,
+): Expression {
+  const of = "left" in where ? where.left : (where as { of: Expression }).of;
+  const name = of.op === "column" ? of.name : "";
+  const left: Expression = { op: "column", name: `${as}.${name}` };
+  if (random.chance(0.5)) return found(random, table, as, name);
+  if (where.op === "isNotNull") return { op: "isNotNull", of: left };
+  return { ...where, left } as Expression;
 }
 
 function havingOf(random: Random, writer: Writer): Expression {

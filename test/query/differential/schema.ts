@@ -1,4 +1,5 @@
 /** Random tables: columns, keys, indexes and rows that both databases can hold. */
+import type { Expression } from "../../../src/index.ts";
 import type { Random } from "../../storage/random.ts";
 
 export type Type =
@@ -20,11 +21,19 @@ export interface TableColumn {
   readonly isNullable: boolean;
 }
 
+export interface RandomIndex {
+  readonly name: string;
+  readonly columns: string[];
+  readonly kind: "ordered" | "hashed";
+  /** Of a partial index, over the table's own column names. */
+  readonly where?: Expression;
+}
+
 export interface RandomTable {
   readonly name: string;
   readonly columns: readonly TableColumn[];
   readonly primaryKey: readonly string[];
-  readonly indexes: readonly { columns: string[]; kind: "ordered" | "hashed"; unique?: boolean }[];
+  readonly indexes: readonly RandomIndex[];
   readonly rows: readonly Record<string, unknown>[];
 }
 
@@ -91,6 +100,15 @@ const keyTypes: readonly Type[] = [
   "blob",
 ];
 
+/** Which rows a partial index holds. */
+function partOf(random: Random, columns: readonly TableColumn[]): Expression {
+  const { name, type, isNullable } = random.pick(columns);
+  const of: Expression = { op: "column", name };
+  if (isNullable && random.chance(0.4)) return { op: "isNotNull", of };
+  const right: Expression = { op: "value", value: randomValue(random, type) };
+  return { op: random.pick(["eq", "gt", "gte", "lt", "lte", "ne"] as const), left: of, right };
+}
+
 export function tableOf(random: Random, name: string, rowsMost: number): RandomTable {
   const keys = random.chance(0.75) ? 1 : 2;
   const columns: TableColumn[] = [];
@@ -107,10 +125,10 @@ export function tableOf(random: Random, name: string, rowsMost: number): RandomT
       columns.map((column) => column.name),
       random.whole(1, 3),
     );
-    return {
-      columns: names,
-      kind: random.chance(0.2) ? ("hashed" as const) : ("ordered" as const),
-    };
+    const kind = random.chance(0.2) ? ("hashed" as const) : ("ordered" as const);
+    const name = `${names.join("_")}_index`;
+    if (random.chance(0.6)) return { name, columns: names, kind };
+    return { name: `partial_${name}`, columns: names, kind, where: partOf(random, columns) };
   });
   const seen = new Set<string>();
   const rows: Record<string, unknown>[] = [];
@@ -131,8 +149,7 @@ export function tableOf(random: Random, name: string, rowsMost: number): RandomT
     rows.push(row);
   }
   const names = new Set<string>();
-  const named = indexes.filter(({ columns: own }) => {
-    const label = own.join("_");
+  const named = indexes.filter(({ name: label }) => {
     if (names.has(label)) return false;
     names.add(label);
     return true;
