@@ -73,6 +73,7 @@ import {
   type Columns,
   type InputOf,
   type InsertOf,
+  checkAllTables,
   type OutputOf,
   Project,
   type SchemaDefinition,
@@ -645,10 +646,15 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     await this.#engine.backup(storage, options);
   }
 
-  /** Checks every page, the order of keys, checksums and references. */
+  /**
+   * Checks every page, the order of keys, checksums and references; then every row of every table
+   * against its constraints and its entries in indexes.
+   */
   async verify(options: LongOptions = {}): Promise<VerifyReport> {
     checkOptions("verify", options, longOptionNames);
-    return await this.#engine.verify(options);
+    const report = await this.#engine.verify(options);
+    const findings = [...report.findings, ...(await checkAllTables(this.#tables, options))];
+    return { ...report, ok: findings.length === 0, findings };
   }
 
   /** What the database holds and has done since it was opened. */

@@ -215,6 +215,11 @@ export class Tables {
     return this.#referrers.get(tree) ?? none;
   }
 
+  /** All tables of all scopes. */
+  all(): TableCore[] {
+    return [...this.#cores.values()];
+  }
+
   /** Opens all vector indexes: what is deleted must also go from the images of unused ones. */
   openVectors(): void {
     for (const { state } of this.#cores.values()) {

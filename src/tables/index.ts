@@ -6,6 +6,7 @@ export {
   type TableAssertion,
 } from "./assertions.ts";
 export { Tables } from "./catalogue.ts";
+export { checkAllTables, type TableFinding, type TableReport } from "./check.ts";
 export {
   Column,
   type ColumnReference,

@@ -28,6 +28,7 @@ import { MatchingAssertions, RowAssertions } from "./assertions.ts";
 import { createIndex, dropIndex } from "./build-index.ts";
 import { TableCalls } from "./calls.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
+import { checkTable, type TableReport } from "./check.ts";
 import { addConstraint, type ConstraintDefinition } from "./constraint.ts";
 import type { IndexDefinition } from "./define.ts";
 import { describeState, type TableDescription } from "./describe.ts";
@@ -542,6 +543,15 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
   /** Drops an index. @throws CairnError `index_not_found`, `schema_invalid` where it is needed. */
   async dropIndex(name: string): Promise<void> {
     await dropIndex(this.#tables, this.#core, name);
+  }
+
+  /**
+   * Compares every row with its key, its constraints and its entries in all indexes, and their
+   * number with that of the rows; `db.verify` does so for all tables.
+   */
+  async check(options: LongOptions = {}): Promise<TableReport> {
+    checkOptions("check a table", options, longOptions);
+    return await checkTable(this.#tables, this.#core, options);
   }
 
   // ---- committing
