@@ -110,6 +110,9 @@ const envelopeNames: ReadonlySet<string> = new Set([
 
 /** Refuses what is no envelope, or one that is too large. */
 export function checkEnvelope(envelope: Envelope): void {
+  if (typeof envelope !== "object") {
+    throw invalid(action, "it", describeValue(envelope), "an object with mutations");
+  }
   checkOptions(action, envelope, envelopeNames);
   checkOneOf(action, "finality", envelope.finality, ["visible", "durable"]);
   checkOneOf(action, "writeClass", envelope.writeClass, ["standard", "economic", "volatile"]);
