@@ -400,17 +400,17 @@ const bigints: Readonly<Record<ArithmeticOperator, (a: bigint, b: bigint) => big
 
 function finite(op: ArithmeticOperator, result: number | null): number | null {
   if (result === null || Number.isFinite(result)) return result;
-  throw outOfRange(op, "a finite number");
+  throw outOfRange(op, result, "a finite number");
 }
 
 function safe(op: ArithmeticOperator, result: number | null): number | null {
   if (result === null || Number.isSafeInteger(result)) return result;
-  throw outOfRange(op, "a safe integer; i64 and u64 columns reach further");
+  throw outOfRange(op, result, "a safe integer; i64 and u64 columns reach further");
 }
 
-function outOfRange(op: ArithmeticOperator, expected: string): CairnError {
+function outOfRange(op: ArithmeticOperator, result: number, expected: string): CairnError {
   return new CairnError(
-    "overflow",
+    result < 0 ? "underflow" : "overflow",
     `Cannot ${op} two numbers: the result is out of range, expected ${expected}.`,
   );
 }
