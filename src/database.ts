@@ -66,6 +66,8 @@ import {
   type MigrationRecord,
   type MigrationReport,
   Migrator,
+  type PlanOptions,
+  type TableDefinitions,
 } from "./migration/index.ts";
 import { coreOfPlan, coreOfTable, Query, type QueryPlan, type WholeRow } from "./query/index.ts";
 import type { Storage } from "./storage/port.ts";
@@ -388,6 +390,18 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   ): Promise<MigrationReport> {
     this.#requireOpen();
     return await this.#migrator.run(migrations, options);
+  }
+
+  /**
+   * A migration that makes the tables that are there those of `tables`: it creates tables, adds,
+   * drops and changes columns, indexes and constraints, and can be taken back (without the rows and
+   * values of what it drops). Nothing is changed by this; see its `up` and run it with `migrate`.
+   *
+   * @throws CairnError `migration_invalid` where the type of a column or a primary key differs.
+   */
+  async planMigration(tables: TableDefinitions, options: PlanOptions): Promise<Migration> {
+    this.#requireOpen();
+    return await this.#migrator.plan(tables, options);
   }
 
   /** The migrations that were applied, by version; of the root scope, or of another one. */

@@ -99,6 +99,7 @@ export {
   type Backfill,
   type ChangeRow,
   type ColumnRules,
+  type DifferenceOptions,
   type MigratedStep,
   type MigrateOptions,
   type MigrateRows,
@@ -109,8 +110,11 @@ export {
   type MigrationRecord,
   type MigrationReport,
   migration,
+  type PlanOptions,
   type Step,
   step,
+  stepsBetween,
+  type TableDefinitions,
 } from "./migration/index.ts";
 export { type OpenOptions, type OpenTarget, open } from "./open.ts";
 export {

@@ -22,8 +22,8 @@ export function migrationChanged(version: number, found: string): CairnError {
 export function migrationIrreversible(version: number, found: string): CairnError {
   return new CairnError(
     "migration_irreversible",
-    `Cannot go back behind version ${version}: ${found}. Nothing was changed. Give the migration a ` +
-      "down, or its steps what they need to be taken back.",
+    `Cannot go back behind version ${version}: ${found}. Nothing was changed. Give the migration ` +
+      "a down, or its steps what they need to be taken back.",
     { details: { version } },
   );
 }

@@ -67,7 +67,8 @@ export async function openHistory(
   return table as unknown as NoteTable;
 }
 
-async function namesOf(place: MigrationPlace): Promise<string[]> {
+/** The names of the tables of a place. */
+export async function namesOf(place: MigrationPlace): Promise<string[]> {
   try {
     return (await place.tables()).map(({ name }) => name);
   } catch (error) {

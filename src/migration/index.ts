@@ -13,12 +13,14 @@ import {
 } from "./schema-steps.ts";
 
 export type { Backfill, ChangeRow, MigrateRows } from "./data-steps.ts";
+export { type DifferenceOptions, stepsBetween } from "./difference.ts";
 export type { MigrationRecord } from "./history.ts";
 export { type Migration, type MigrationDefinition, migration } from "./migration.ts";
-export { Migrator } from "./migrator.ts";
+export { Migrator, type PlanOptions } from "./migrator.ts";
 export type { MigratedStep, MigrationReport } from "./plan.ts";
 export type { MigrateOptions, MigrationHost } from "./run.ts";
 export type { ColumnRules } from "./schema-steps.ts";
+export type { TableDefinitions } from "./specification.ts";
 export type {
   BackfillStep,
   MigrationData,

@@ -1,17 +1,18 @@
 /**
- * Steps that change tables. Each is one commit, or (indexes and constraints of tables with rows) ends
- * in one. After a crash nobody knows whether it was made: run again as `isResumed`, a step that
+ * Steps that change tables. Each is one commit, or ends in one (indexes and constraints of tables
+ * with rows). After a crash nobody knows whether it was made: run again as `isResumed`, a step that
  * finds what it would leave behind is done.
  */
 import { isCairnError } from "../errors.ts";
-import type {
-  Columns,
-  ConstraintDefinition,
-  IndexDefinition,
-  Table,
-  TableAlteration,
-  TableDefinition,
-  TableDescription,
+import {
+  Column,
+  type Columns,
+  type ConstraintDefinition,
+  type IndexDefinition,
+  type Table,
+  type TableAlteration,
+  type TableDefinition,
+  type TableDescription,
 } from "../tables/index.ts";
 import { indexName, tableNotFound } from "../tables/inside.ts";
 import type { SchemaStep, Step } from "./step.ts";
@@ -78,7 +79,10 @@ export function addColumns(table: string, columns: Columns): SchemaStep {
   );
 }
 
-/** Drops columns. With their declarations the step can be taken back, without values. */
+/**
+ * Drops columns. With their declarations the step can be taken back, without values: columns without
+ * a default that were not null come back nullable, if there are rows.
+ */
 export function dropColumns(
   table: string,
   names: readonly string[],
@@ -88,10 +92,26 @@ export function dropColumns(
     `drop columns of ${table}`,
     { names },
     table,
-    restoreAs && (() => addColumns(table, restoreAs)),
+    restoreAs && (() => restoreColumns(table, restoreAs)),
     { drop: names },
     (has) => !names.some(has),
   );
+}
+
+/** Adds columns again; rows that are there have no values for those that must not be null. */
+function restoreColumns(table: string, columns: Columns): SchemaStep {
+  const step = addColumns(table, columns);
+  const loose = Object.fromEntries(
+    Object.entries(columns).map(([name, { shape }]) => [
+      name,
+      new Column({ ...shape, isNullable: shape.isNullable || !shape.hasDefault }),
+    ]),
+  );
+  const run: Run = async (place, isResumed, options) => {
+    const isEmpty = (await place.table(table)).count() === 0;
+    await (isEmpty ? step : addColumns(table, loose)).run(place, isResumed, options);
+  };
+  return { ...step, undo: step.undo, run };
 }
 
 /** Renames columns: new names by old ones. */
@@ -162,7 +182,7 @@ export function addConstraint(table: string, definition: ConstraintDefinition): 
   return schemaStep(
     `add the constraint ${name} to ${table}`,
     { definition },
-    () => takeBack(table, definition),
+    () => dropConstraint(table, definition),
     async (place, isResumed, options) => {
       const opened = await place.table(table);
       if (isResumed && hasConstraint(opened.describe(), definition)) return;
@@ -171,7 +191,10 @@ export function addConstraint(table: string, definition: ConstraintDefinition): 
   );
 }
 
-/** Drops a constraint: its name, or (so that the step can be taken back) its definition. */
+/**
+ * Drops a constraint: its name, or (so that the step can be taken back) its definition. Of a
+ * foreign key by definition the index goes, too, that it was given.
+ */
 export function dropConstraint(
   table: string,
   constraint: string | ConstraintDefinition,
@@ -186,22 +209,23 @@ export function dropConstraint(
       const opened = await place.table(table);
       if (!isNamed && "notNull" in constraint) {
         await opened.alter({ nullable: [constraint.notNull] });
-      } else await dropNamed(opened, name, isResumed);
+        return;
+      }
+      await dropNamed(opened, name, isResumed);
+      if (!isNamed && "foreignKey" in constraint) await dropBrought(opened, name);
     },
   );
 }
 
-/** Takes an added constraint away, with the index that a foreign key was given. */
-function takeBack(table: string, definition: ConstraintDefinition): SchemaStep {
-  const step = dropConstraint(table, definition);
-  if (!("foreignKey" in definition)) return step;
-  const index = `${constraintName(definition)}_index`;
-  const run: Run = async (place, isResumed, options) => {
-    await step.run(place, isResumed, options);
-    const opened = await place.table(table);
-    if (opened.describe().indexes.some(({ name }) => name === index)) await opened.dropIndex(index);
-  };
-  return { ...step, undo: addConstraint(table, definition), run };
+/** Drops the index that a foreign key was given, unless another one needs it. */
+async function dropBrought(table: Table, foreignKey: string): Promise<void> {
+  const { indexes, foreignKeys } = table.describe();
+  const brought = indexes.find(({ name }) => name === `${foreignKey}_index`);
+  if (brought === undefined) return;
+  const isNeeded = foreignKeys.some(({ columns }) =>
+    columns.every((name, at) => brought.columns[at] === name),
+  );
+  if (!isNeeded) await table.dropIndex(brought.name);
 }
 
 async function dropNamed(table: Table, name: string, isResumed: boolean): Promise<void> {

@@ -14,7 +14,13 @@ export {
   nameOf,
   type ValueKind,
 } from "./evaluate.ts";
-export { columnsOf, expressionInvalid, operandsOf, predicateOf } from "./expression.ts";
+export {
+  columnsOf,
+  expressionInvalid,
+  operandsOf,
+  predicateOf,
+  renameColumn,
+} from "./expression.ts";
 export {
   GatheredColumn,
   Gatherer,

@@ -137,6 +137,7 @@ describe("every step and its way back", () => {
   const prepare: readonly Step[] = [
     step.createTable("notes", { columns: notes, checks: { small: { n: { lt: 100 } } } }),
     step.createTable("parents", { columns: parents }),
+    step.createTable("empty", { columns: { ...parents, must: t.text().notNull() } }),
     step.transaction("rows", async ({ table }) => {
       await (await table("parents", parents)).insert({ id: 0 });
       await (await table("notes", notes)).insertMany([
@@ -151,6 +152,9 @@ describe("every step and its way back", () => {
     "drop a table": step.dropTable("parents", { columns: parents }),
     "add columns": step.addColumns("notes", { x: t.text(), y: t.integer().default(7) }),
     "drop columns": step.dropColumns("notes", ["text"], { text: t.text() }),
+    "drop a column that is not null": step.dropColumns("empty", ["must"], {
+      must: t.text().notNull(),
+    }),
     "rename columns": step.renameColumns("notes", { text: "words", n: "number" }),
     "relax columns": step.relaxColumns("notes", { defaults: { n: 5 } }, { defaults: { n: 0 } }),
     "create an index": step.createIndex("notes", index),
@@ -186,6 +190,20 @@ describe("every step and its way back", () => {
     }
     return schema;
   }
+});
+
+test("a column that was not null comes back nullable when there are rows", async () => {
+  await using db = await open("memory:");
+  const must = { must: t.text().notNull() };
+  const list = [
+    one(1, [step.createTable("notes", { columns: { ...notes, ...must } })]),
+    one(2, [step.dropColumns("notes", ["must"], must)]),
+  ];
+  await db.migrate(list, { to: 1 });
+  await (await db.table("notes")).insert({ id: 1, must: "x" });
+  await db.migrate(list);
+  await db.migrate(list, { to: 1 });
+  expect(await (await db.table("notes")).get(1)).toMatchObject({ id: 1, must: null });
 });
 
 describe("what is half done", () => {
