@@ -31,6 +31,8 @@ export interface VectorCore {
   useFilter(): number;
   clearFilter(): void;
   search(k: number, ef: number, seq: number, strategy: number): number;
+  searchSlots(k: number, seq: number, first: number, end: number): number;
+  slots(): number;
   labelsAddress(): number;
   distancesAddress(): number;
   rowsAddress(): number;
@@ -53,7 +55,7 @@ export interface VectorCore {
   bytesPerNode(): number;
   distances(): number;
   clippedShare(): number;
-  check(): number;
+  check(budget: number): number;
   unreachableNodes(): number;
   badLinks(): number;
   badCounts(): number;

@@ -318,7 +318,32 @@ export class VectorGraph {
   search(query: Float32Array, options: VectorSearchOptions): number {
     this.#put(query);
     const { k, ef, atSeq = -1, strategy = "walk" } = options;
-    const found = this.#core.search(k, ef, atSeq, strategies.indexOf(strategy));
+    return this.#found(k, this.#core.search(k, ef, atSeq, strategies.indexOf(strategy)));
+  }
+
+  /**
+   * A part of an exact search: the k nearest among the slots from `first` on and below `end`, as
+   * `search` answers them. All slots in any order, over a state that nobody purges meanwhile, are
+   * an exact search; what is appended between the parts may be among the results.
+   */
+  searchSlots(
+    query: Float32Array,
+    options: { readonly k: number; readonly atSeq?: number },
+    first: number,
+    end: number,
+  ): number {
+    this.#put(query);
+    const { k, atSeq = -1 } = options;
+    const found = this.#core.searchSlots(k, atSeq, first, end);
+    return this.#found(k, found);
+  }
+
+  /** Slots that there are, used or not: places of nodes. */
+  get slots(): number {
+    return this.#core.slots() >>> 0;
+  }
+
+  #found(k: number, found: number): number {
     check("search vectors", found);
     if (this.#core.memory.buffer !== this.#buffer) this.#refresh();
     const at = this.#core.labelsAddress() >>> 0;
@@ -378,8 +403,19 @@ export class VectorGraph {
 
   /** Looks at every link. Takes about a second per million nodes. */
   check(): VectorGraphCheck {
+    let found: VectorGraphCheck | undefined;
+    while (found === undefined) found = this.checkSlice(Number.MAX_SAFE_INTEGER);
+    return found;
+  }
+
+  /**
+   * The same in slices of `budget` nodes looked at; undefined while it is not done. Linking and
+   * purging in between begin it anew.
+   */
+  checkSlice(budget: number): VectorGraphCheck | undefined {
     const core = this.#core;
-    if (core.check() === 0) check("check a graph", failure.outOfMemory);
+    const most = Math.min(budget, 2 ** 31 - 1);
+    if (check("check a graph", core.check(most)) === 0) return undefined;
     return {
       unreachable: core.unreachableNodes() >>> 0,
       badLinks: core.badLinks() >>> 0,

@@ -3,8 +3,16 @@
  * Functions take and return numbers; negative results are those of errors.ts.
  */
 import { beginAudit, continueAudit, endAudit, isAuditing } from "./audit";
-import { badCountCount, badLinkCount, check, unreachableCount } from "./check";
-import { IMAGE_OPEN, OPTION_INVALID, PURGE_OPEN, UNTRAINED } from "./errors";
+import {
+  badCountCount,
+  badLinkCount,
+  beginCheck,
+  continueCheck,
+  endCheck,
+  isChecking,
+  unreachableCount,
+} from "./check";
+import { IMAGE_OPEN, OPTION_INVALID, OUT_OF_MEMORY, PURGE_OPEN, UNTRAINED } from "./errors";
 import { measureRows, rowsAddress, rowsMax } from "./exact";
 import { partAddress, partBytes, readPart, verify } from "./image-read";
 import {
@@ -19,25 +27,30 @@ import { distanceCount, setKernel, touchedWords } from "./kernel";
 import { slotOf } from "./labels";
 import { linkNext } from "./link";
 import { unusedBytes } from "./memory";
-import { appendNode, deadCount, entryLevel, freeCount, killNode, nodeCount } from "./nodes";
+import {
+  appendNode,
+  deadCount,
+  entryLevel,
+  freeCount,
+  killNode,
+  nodeCount,
+  slotCount,
+} from "./nodes";
 import { isPurgeRunning, purge as continuePurge } from "./purge";
 import { clippedCount, encodedCount, input, isTrained, means, setBounds } from "./quantiser";
 import { queuedCount } from "./queue";
-import { resultDistances, resultLabels, search as searchAt, touchedVectorWords } from "./search";
+import {
+  resultDistances,
+  resultLabels,
+  search as searchAt,
+  searchSlots as searchSlotsAt,
+  touchedVectorWords,
+} from "./search";
 import { nodeBytes, NONE, PRECISION_INT8, precision, setShape, vectorOf } from "./shape";
 import { clearFilter, filterAddress, NOW, reserveFilter, useFilter } from "./visible";
 import { touchedRowWords } from "./walk";
 
-export {
-  check,
-  clearFilter,
-  filterAddress,
-  measureRows,
-  reserveFilter,
-  rowsAddress,
-  rowsMax,
-  useFilter,
-};
+export { clearFilter, filterAddress, measureRows, reserveFilter, rowsAddress, rowsMax, useFilter };
 export { closeImage, imageSize, openImage, sliceAddress, writeSlice };
 export { partAddress, partBytes, readPart, verify };
 export { touchedRowWords, touchedVectorWords, touchedWords };
@@ -95,6 +108,7 @@ export function link(budget: f64): i32 {
     if (continuePurge(0, i32.MAX_VALUE) == 0) return 0;
   }
   endAudit();
+  endCheck();
   const end = distanceCount + <u64>budget;
   while (queuedCount() > 0) {
     const status = linkNext();
@@ -112,6 +126,7 @@ export function kill(label: u32, seq: f64): i32 {
 export function purge(seq: f64, budget: i32): i32 {
   if (isImageOpen()) return IMAGE_OPEN;
   if (!isPurgeRunning()) endAudit();
+  endCheck();
   return continuePurge(<u64>seq, budget);
 }
 
@@ -123,8 +138,16 @@ export function audit(budget: i32): i32 {
     const status = beginAudit();
     if (status < 0) return status;
   }
+  endCheck();
   continueAudit(budget);
   return isAuditing() ? 0 : 1;
+}
+
+/** Begins to look at every link or goes on with it. 1 when it is done, 0 when not yet. */
+export function check(budget: i32): i32 {
+  if (!isChecking() && !beginCheck()) return OUT_OF_MEMORY;
+  continueCheck(budget);
+  return isChecking() ? 0 : 1;
 }
 
 export function has(label: u32): u32 {
@@ -140,6 +163,14 @@ export function vectorAddress(label: u32): usize {
 /** Searches for the input; a negative seq sees what is alive. How many were found. */
 export function search(k: u32, ef: u32, seq: f64, strategy: u32): i32 {
   return searchAt(k, ef, seq < 0 ? NOW : <u64>seq, strategy);
+}
+/** Compares the vectors of slots from `first` on and below `end` with the input. */
+export function searchSlots(k: u32, seq: f64, first: u32, end: u32): i32 {
+  return searchSlotsAt(k, seq < 0 ? NOW : <u64>seq, first, end);
+}
+/** Slots that there are, used or not. */
+export function slots(): u32 {
+  return slotCount;
 }
 export function labelsAddress(): usize {
   return resultLabels;

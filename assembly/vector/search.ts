@@ -86,7 +86,7 @@ export function search(k: u32, ef: u32, seq: u64, strategy: u32): i32 {
   const isAllSeen = deadCount == 0 && seq >= bornMax;
   if (!beginSearch(seq, isAllSeen, slotCount)) return OUT_OF_MEMORY;
   if (strategy == STRATEGY_EXACT && metric != METRIC_HAMMING) {
-    return hasExact() ? searchExact(min(k, EF_MAX)) : OPTION_INVALID;
+    return hasExact() ? searchExact(min(k, EF_MAX), 0, slotCount) : OPTION_INVALID;
   }
   prepareQuery();
   const isRestricted = hasFilter || !isAllSeen;
@@ -104,7 +104,7 @@ export function search(k: u32, ef: u32, seq: u64, strategy: u32): i32 {
     clearPool();
   }
   if (hasFilter) scanFilter(limit);
-  else scanAll(limit);
+  else scanAll(limit, 0, slotCount);
   return rank(k, true);
 }
 
@@ -147,9 +147,9 @@ function flush(count: u32, isRestricted: bool, limit: u32, room: u32): u32 {
   return 0;
 }
 
-function scanAll(limit: u32): void {
+function scanAll(limit: u32, first: u32, end: u32): void {
   let waiting: u32 = 0;
-  for (let slot: u32 = 0; slot < slotCount; slot++) {
+  for (let slot = first; slot < end; slot++) {
     if (stateOf(slot) == STATE_FREE || !passes(slot)) continue;
     waiting = addToBatch(waiting, slot);
     if (waiting == SCAN_BATCH) waiting = flush(waiting, true, limit, limit);
@@ -239,19 +239,30 @@ function reserveResults(count: u32): bool {
   return true;
 }
 
-/** Compares f32 vectors: of the filter's labels, or of all nodes. */
-function searchExact(k: u32): i32 {
+/**
+ * A part of an exact search: the `k` nearest among the slots from `first` on and below `end`. How
+ * many.
+ */
+export function searchSlots(k: u32, seq: u64, first: u32, end: u32): i32 {
+  const most = min(k, EF_MAX);
+  if (!reservePool(max(most, ROOM_MIN)) || !reserveResults(most)) return OUT_OF_MEMORY;
+  if (!beginSearch(seq, deadCount == 0 && seq >= bornMax, slotCount)) return OUT_OF_MEMORY;
+  normalise(input);
+  const last = min(end, slotCount);
+  if (metric != METRIC_HAMMING) return hasExact() ? searchExact(most, first, last) : OPTION_INVALID;
+  // Codes of bits are all there is to know.
+  prepareQuery();
   clearPool();
-  if (!hasFilter) {
-    for (let slot: u32 = 0; slot < slotCount; slot++) {
-      if (stateOf(slot) != STATE_FREE) takeExact(slot, k);
-    }
-    return writeResults(poolSize, true);
-  }
-  for (let index: u32 = 0; index < slotWords; index++) {
-    for (let word = slotWord(index); word != 0; word &= word - 1) {
-      takeExact((index << 5) + ctz<u32>(word), k);
-    }
+  scanAll(most, first, last);
+  return rank(k, true);
+}
+
+/** Compares f32 vectors of slots from `first` on and below `end`. */
+function searchExact(k: u32, first: u32, end: u32): i32 {
+  clearPool();
+  for (let slot = first; slot < end; slot++) {
+    if (hasFilter && (slot & 31) == 0 && slotWord(slot >>> 5) == 0) slot += 31;
+    else if (stateOf(slot) != STATE_FREE) takeExact(slot, k);
   }
   return writeResults(poolSize, true);
 }

@@ -3,7 +3,7 @@ import type { Steps, TreeInfo } from "../engine/index.ts";
 import type { Context, WriteOptions } from "../kv/index.ts";
 import type { IdOption } from "./id.ts";
 import { IndexCore } from "./index-core.ts";
-import { type GraphMaker, type KeeperLimits, linkBudgetOf } from "./keeper.ts";
+import { exactSlotsOf, type GraphMaker, type KeeperLimits, linkBudgetOf } from "./keeper.ts";
 import {
   checkVectorsAgree,
   checkVectorsName,
@@ -177,6 +177,7 @@ export class VectorIndexes {
       backlogMax: backlogMaxDefault,
       searchRowsMax: searchRowsMaxDefault,
       scanPerCandidate: scanPerCandidateDefault,
+      exactSlots: exactSlotsOf(descriptor.dimensions),
       linkBudget: linkBudgetOf(descriptor.dimensions),
       ...this.#limits,
     });

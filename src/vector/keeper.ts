@@ -7,7 +7,12 @@
  * in the label from which it begins. A rebuild has a second graph, which takes over when it is
  * complete; until then the first one answers.
  */
-import type { VectorGraph, VectorGraphOptions, VectorImageReader } from "../../bindings/vector.ts";
+import type {
+  VectorGraph,
+  VectorGraphCheck,
+  VectorGraphOptions,
+  VectorImageReader,
+} from "../../bindings/vector.ts";
 import {
   type ImageKeeper,
   nextTurn,
@@ -19,6 +24,7 @@ import {
 } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import type { Context } from "../kv/index.ts";
+import { throwIfAborted } from "../transaction/index.ts";
 import type { Deaths } from "./deaths.ts";
 import { Known } from "./known.ts";
 import { GraphFailure, Lagging } from "./lagging.ts";
@@ -47,6 +53,8 @@ export interface KeeperLimits {
   readonly backlogMax: number;
   /** Distances computed in a slice; by the number of dimensions otherwise. */
   readonly linkBudget: number;
+  /** Slots of the graph that an exact search compares in a slice; by the number of dimensions. */
+  readonly exactSlots: number;
   /** Vectors that a search takes into the graph by itself at most; 1,024. */
   readonly searchRowsMax: number;
   /** Of so many matches for each candidate (`ef`) all are compared, half as many if most pass; 90. */
@@ -60,11 +68,17 @@ const attemptsMax = 3;
 const rowsPerSlice = 512;
 const purgeNodes = 512;
 const verifyNodes = 4_096;
+const checkNodes = 4_096;
 const imagePieceBytes = 1024 * 1024;
 
 /** Distances that take about four milliseconds, with all that linking does besides. */
 export function linkBudgetOf(dimensions: number): number {
   return Math.floor(4_000_000 / (200 + dimensions / 2));
+}
+
+/** Slots whose vectors are compared in about two milliseconds. */
+export function exactSlotsOf(dimensions: number): number {
+  return Math.ceil(2_000_000 / (60 + dimensions));
 }
 
 export class Keeper implements ImageKeeper {
@@ -398,6 +412,27 @@ export class Keeper implements ImageKeeper {
   /** Gives up a rebuild. */
   abandon(): void {
     if (this.#graph !== undefined) this.#successor = undefined;
+  }
+
+  /** Looks at every link of the graph that answers; undefined when there is none. */
+  async check(signal: AbortSignal | undefined): Promise<VectorGraphCheck | undefined> {
+    return await this.#exclusively(async () => {
+      const lagging = this.serving;
+      if (lagging === undefined) return undefined;
+      lagging.isFrozen = true;
+      try {
+        for (;;) {
+          throwIfAborted(signal);
+          const found = lagging.graph.checkSlice(checkNodes);
+          if (found !== undefined) return found;
+          await nextTurn();
+        }
+      } finally {
+        lagging.isFrozen = false;
+        this.#tell();
+        this.wake();
+      }
+    });
   }
 
   // ---- images

@@ -177,12 +177,30 @@ export class Lagging {
   /** Searches among labels of a set, or all; how many results the graph has then. */
   search(query: Float32Array, labels: LabelSet | undefined, options: VectorSearchOptions): number {
     return guarded(() => {
-      // The same set is copied only once.
-      if (labels === undefined && this.#filter !== undefined) this.graph.clearFilter();
-      else if (labels !== undefined && labels !== this.#filter) this.graph.setFilter(labels.words);
-      this.#filter = labels;
+      this.#restrict(labels);
       return this.graph.search(query, options);
     });
+  }
+
+  /** A part of an exact search: as `VectorGraph.searchSlots`. */
+  searchSlots(
+    query: Float32Array,
+    labels: LabelSet | undefined,
+    options: Pick<VectorSearchOptions, "k" | "atSeq">,
+    first: number,
+    end: number,
+  ): number {
+    return guarded(() => {
+      this.#restrict(labels);
+      return this.graph.searchSlots(query, options, first, end);
+    });
+  }
+
+  /** The same set is copied only once. */
+  #restrict(labels: LabelSet | undefined): void {
+    if (labels === undefined && this.#filter !== undefined) this.graph.clearFilter();
+    else if (labels !== undefined && labels !== this.#filter) this.graph.setFilter(labels.words);
+    this.#filter = labels;
   }
 
   /** Removes what died at or before `seq`, and repairs the graph around it; true when done. */

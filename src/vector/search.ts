@@ -135,8 +135,11 @@ export class Searcher {
     const { lagging, view } = sources;
     const { deaths, limits } = this.#keeper;
     const hasAll = yield* lagging.bring(this.#trees, deaths, view, limits.searchRowsMax);
-    this.#walk(query, request, strategy, sources);
-    if (!hasAll) yield* this.#compareTail(query, lagging.born, sources);
+    // What is brought later comes from the rows now, wherever in the graph it goes.
+    const { born } = lagging;
+    if (strategy === "exact") yield* this.#compareSlots(query, born, sources);
+    else this.#walk(query, request, strategy, sources);
+    if (!hasAll) yield* this.#compareTail(query, born, sources);
     yield* this.#compareMissed(query, sources);
   }
 
@@ -196,6 +199,24 @@ export class Searcher {
       nearest.add(graph.labels[index], graph.distances[index]);
     }
     if (request.isExplained) trace.distances += graph.stats().distances - before;
+  }
+
+  /** Everything that the graph has, below a label: in pieces, between which others come. */
+  *#compareSlots(
+    query: Float32Array,
+    born: number,
+    { lagging, labels, nearest, view }: Sources & { lagging: Lagging },
+  ): Steps<void> {
+    const { graph } = lagging;
+    const options = { k: nearest.most, atSeq: view.seq };
+    const slotsPerPiece = this.#keeper.limits.exactSlots;
+    for (let first = 0; first < graph.slots; first += slotsPerPiece) {
+      if (first > 0) yield* view.breathe();
+      const found = lagging.searchSlots(query, labels, options, first, first + slotsPerPiece);
+      for (let index = 0; index < found; index++) {
+        if (graph.labels[index] < born) nearest.add(graph.labels[index], graph.distances[index]);
+      }
+    }
   }
 
   /** Rows that the graph does not have yet. */

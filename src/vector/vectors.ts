@@ -324,12 +324,13 @@ export class Vectors<Meta = unknown, I extends Id = string>
     core.requireTree();
     checkOptions("check a vector index", options, longOptionNames);
     await this.#settle(options);
+    const links = await core.keeper.check(options.signal);
     const { serving } = core.keeper;
     const vectors = this.countSync();
-    if (serving === undefined) {
+    if (serving === undefined || links === undefined) {
       return { ok: true, vectors, missing: 0, surplus: 0, unreachable: 0, badLinks: 0 };
     }
-    const { unreachable, badLinks, badCounts } = serving.graph.check();
+    const { unreachable, badLinks, badCounts } = links;
     let missing = 0;
     let seen = 0;
     await core.read(undefined, options.signal, function* (view) {

@@ -159,6 +159,30 @@ export class BruteForceGraph implements Graph {
     return count;
   }
 
+  /** Its slots are labels. */
+  get slots(): number {
+    return this.#highest + 1;
+  }
+
+  searchSlots(
+    query: Float32Array,
+    { k, atSeq }: { k: number; atSeq?: number },
+    first: number,
+    end: number,
+  ): number {
+    const filter = this.#filter;
+    const inside = new Uint32Array((this.slots >>> 5) + 1);
+    for (let label = first; label < Math.min(end, this.slots); label++) {
+      if (this.#passes(label)) inside[label >>> 5] |= 1 << (label & 31);
+    }
+    this.#filter = inside;
+    try {
+      return this.search(query, { k, ef: k, ...(atSeq !== undefined && { atSeq }) });
+    } finally {
+      this.#filter = filter;
+    }
+  }
+
   #passes(label: number): boolean {
     const filter = this.#filter;
     if (filter === undefined) return true;
@@ -251,6 +275,12 @@ export class BruteForceGraph implements Graph {
 
   check(): { unreachable: number; badLinks: number; badCounts: number } {
     return { unreachable: 0, badLinks: 0, badCounts: 0 };
+  }
+
+  #slices = 0;
+  checkSlice(): { unreachable: number; badLinks: number; badCounts: number } | undefined {
+    this.#slices = (this.#slices + 1) % 3;
+    return this.#slices === 0 ? this.check() : undefined;
   }
 
   #requireChangeable(): void {

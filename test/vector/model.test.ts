@@ -78,7 +78,26 @@ class History {
     else if (action < 85) await this.#index.rebuild();
     else if (action < 87) await this.#deleteAll();
     else if (action < 92) await this.#reopen();
+    else if (action < 96) await this.#race();
     else await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Searches of one state in pieces, while others write. */
+  async #race(): Promise<void> {
+    const { query, k, filter, isIn } = this.#wanted();
+    const oracle = new Map(this.#oracle);
+    const snapshot = this.#db.snapshot();
+    const options = { k, exact: true, snapshot, ...(filter && { filter }) };
+    const searches = [this.#index.search(query, options), this.#index.search(query, options)];
+    const checked = this.#index.check();
+    await this.#putSome(3);
+    await this.#deleteSome();
+    await this.#putSome(40);
+    for (const found of await Promise.all(searches)) {
+      expect(faultOf(found, oracle, metric, query, k, isIn)).toBeUndefined();
+    }
+    snapshot.release();
+    await checked;
   }
 
   #known(): Known<Meta> {

@@ -37,6 +37,7 @@ export const eagerLimits: Partial<KeeperLimits> = {
   backlogMax: 64,
   linkBudget: 500,
   searchRowsMax: 8,
+  exactSlots: 8,
 };
 
 export { bruteForceGraphs, coreGraphs };
