@@ -56,6 +56,8 @@ export interface CompiledJoin {
 
 export interface Compiled {
   readonly sources: readonly CompiledSource[];
+  /** Places of the tables in the order in which they were written. */
+  readonly written: readonly number[];
   readonly joins: readonly CompiledJoin[];
   /** By stage: conditions on what comes out of it. Stage 0 is the first table. */
   readonly after: readonly (readonly Test[])[];
@@ -110,6 +112,7 @@ class Compiler {
     ];
     const { outputs, orders } = this.#ends(kinds);
     return {
+      written: this.#resolved.written ?? sources.map((_source, place) => place),
       sources: sources.map(({ alias, state }, source) => ({
         alias,
         state,

@@ -15,6 +15,7 @@ import { type Attempt, throwIfAborted } from "../transaction/index.ts";
 import { type Compiled, compileQuery } from "./compile.ts";
 import { type Answer, Execution, type ResultRow } from "./execute.ts";
 import { Frame } from "./frame.ts";
+import { canReorder, cheaperOrder, reordered } from "./order.ts";
 import { notAPoint, Point } from "./point.ts";
 import { pagedFrom } from "./position.ts";
 import { type Clauses, type Resolved, resolve } from "./resolve.ts";
@@ -58,10 +59,14 @@ interface Variant {
   readonly kinds: readonly string[];
   readonly compiled: Compiled;
   readonly point: Point | undefined;
+  /** The same query with its tables in other orders. */
+  readonly orders: Map<string, Compiled>;
 }
 
 interface Prepared {
   readonly resolved: Resolved;
+  /** Its tables may be joined in another order. */
+  readonly canReorder: boolean;
   readonly names: readonly string[];
   readonly variants: Variant[];
   readonly states: readonly unknown[];
@@ -70,7 +75,6 @@ interface Prepared {
 /** A run that has been set up, and the state that it holds. */
 export interface Started {
   readonly run: Run;
-  readonly compiled: Compiled;
   readonly execution: Execution;
   readonly seq: bigint;
   /** A snapshot of the run's own, to be released. */
@@ -134,10 +138,13 @@ export class QueryCore {
     const states = this.sources.map(({ core }) => core.requireAt(snapshot));
     const sources = this.sources.map(({ alias }, at) => ({ alias, state: states[at] }));
     const plain = resolve(sources, this.clauses);
-    const resolved = this.#page === undefined ? plain : pagedFrom(plain, this.#page.after);
+    const paged = this.#page === undefined ? plain : pagedFrom(plain, this.#page.after);
+    const isFree = canReorder(paged);
+    // In their own order: so that all conditions on two tables are known to their join.
+    const resolved = isFree ? reordered(paged, [...paged.sources.keys()]) : paged;
     const names = new Set<string>();
     for (const one of expressionsOf(resolved)) parametersOf(one, names);
-    this.#prepared = { resolved, names: [...names], variants: [], states };
+    this.#prepared = { resolved, canReorder: isFree, names: [...names], variants: [], states };
     return this.#prepared;
   }
 
@@ -169,9 +176,33 @@ export class QueryCore {
     }
     const kinds = values.map(kindOfValue);
     const compiled = compileQuery(resolved, { names, kinds });
-    const variant = { kinds: values.map(kindName), compiled, point: Point.of(compiled) };
+    const variant = {
+      kinds: values.map(kindName),
+      compiled,
+      point: Point.of(compiled),
+      orders: new Map(),
+    };
     variants.push(variant);
     return variant;
+  }
+
+  /** The query compiled for the order of joins that is best for these values. */
+  *#ordered(
+    prepared: Prepared,
+    values: readonly unknown[],
+    statistics: TableReader,
+  ): Steps<Compiled> {
+    const { compiled, orders } = this.#variant(prepared, values);
+    const { resolved, names } = prepared;
+    const order = yield* cheaperOrder(resolved, compiled, values, statistics);
+    if (order === undefined) return compiled;
+    const key = order.join();
+    let found = orders.get(key);
+    if (found === undefined) {
+      found = compileQuery(reordered(resolved, order), { names, kinds: values.map(kindOfValue) });
+      orders.set(key, found);
+    }
+    return found;
   }
 
   /**
@@ -214,6 +245,7 @@ export class QueryCore {
     }
     const prepared = this.#prepare(options?.snapshot);
     const values = this.#valuesOf(prepared, options?.parameters);
+    // Before anything is pinned: what is wrong is told first.
     const { compiled } = this.#variant(prepared, values);
     const { context } = this.tables;
     const { engine } = context;
@@ -222,9 +254,10 @@ export class QueryCore {
     const pinned = isPinned ? context.pin() : undefined;
     const at = snapshot ?? pinned;
     const counters = noCounters();
+    const statistics = new StateReader(engine, at);
     const run: Run = {
       reader: this.#reader(engine, at),
-      statistics: new StateReader(engine, at),
+      statistics,
       isLent: attempt !== undefined,
       frame: new Frame(compiled.sources.length, values),
       counters,
@@ -232,10 +265,12 @@ export class QueryCore {
       isPatient,
       isDone: false,
     };
+    const better = prepared.canReorder
+      ? () => this.#ordered(prepared, values, statistics)
+      : undefined;
     return {
       run,
-      compiled,
-      execution: new Execution(run, compiled, answer),
+      execution: new Execution(run, compiled, answer, better),
       seq: at?.seq ?? BigInt(engine.published.seq),
       pinned,
     };

@@ -4,7 +4,15 @@ import { throwIfAborted } from "../transaction/index.ts";
 import type { Compiled, CompiledSource } from "./compile.ts";
 import { Distinct, Groups } from "./group.ts";
 import { HashJoin, type JoinSetup, type JoinStage, type Lookup, LookupJoin } from "./join.ts";
-import { choosePath, type Path, type Wish } from "./path.ts";
+import {
+  choosePath,
+  hashCost,
+  lookupCost,
+  type Path,
+  rowsPerKey,
+  selectivity,
+  type Wish,
+} from "./path.ts";
 import { foldAll, gatheredScan, programOfScan } from "./program.ts";
 import { projection } from "./projection.ts";
 import type { Push, Run } from "./run.ts";
@@ -30,17 +38,14 @@ export interface Choices {
   isGathered: boolean;
 }
 
-/** What a lookup costs when a row in a scan costs 1, and a row that is kept in a hash table. */
-const lookupCost = 5;
-const hashCost = 3;
-/** Rows that a key of an index that is not unique has: a guess. */
-const rowsPerKey = 10;
-
 export class Execution {
   readonly choices: Choices = { paths: [], joins: [], isSorted: false, isGathered: false };
   readonly #run: Run;
-  readonly #compiled: Compiled;
-  readonly #project: () => ResultRow;
+  readonly #answer: Answer;
+  /** The order in which tables are joined, where it is not told by the query. */
+  readonly #better: (() => Steps<Compiled>) | undefined;
+  #compiled: Compiled;
+  #project: () => ResultRow;
   readonly #stages: JoinStage[] = [];
   readonly #distinct: Distinct | undefined;
   readonly #isCounting: boolean;
@@ -55,16 +60,32 @@ export class Execution {
   #count = 0;
   #state: "new" | "running" | "ended" = "new";
 
-  constructor(run: Run, compiled: Compiled, answer: Answer) {
+  constructor(
+    run: Run,
+    compiled: Compiled,
+    answer: Answer,
+    better: (() => Steps<Compiled>) | undefined,
+  ) {
     this.#run = run;
     this.#compiled = compiled;
+    this.#answer = answer;
+    this.#better = better;
     this.#isCounting = answer === "count";
-    const project = projection(run.frame, compiled);
-    this.#project =
-      answer === "keyed" ? () => ({ row: project(), keys: this.#orderValues() }) : project;
+    this.#project = this.#projected();
     this.#distinct = compiled.isDistinct ? new Distinct(run.budget) : undefined;
     this.#skip = compiled.offset;
     this.#left = compiled.limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  #projected(): () => ResultRow {
+    const project = projection(this.#run.frame, this.#compiled);
+    if (this.#answer !== "keyed") return project;
+    return () => ({ row: project(), keys: this.#orderValues() });
+  }
+
+  /** What it runs, once it has begun. */
+  get compiled(): Compiled {
+    return this.#compiled;
   }
 
   /** How many rows have come out of a counting run. */
@@ -89,6 +110,10 @@ export class Execution {
   /** Chooses how to run, and reads what joins need before the first row. */
   *start(): Steps<void> {
     this.#state = "running";
+    if (this.#better !== undefined) {
+      this.#compiled = yield* this.#better();
+      this.#project = this.#projected();
+    }
     const { compiled, run } = { compiled: this.#compiled, run: this.#run };
     if (this.#left === 0) run.isDone = true;
     const first = compiled.sources[0];
@@ -169,7 +194,7 @@ export class Execution {
 
   *#prepareJoins(setups: readonly JoinSetup[], first: Path): Steps<void> {
     const isFiltered = first.consumed.size < this.#compiled.sources[0].tests.length;
-    let rows = first.rows * (isFiltered ? 1 / 4 : 1);
+    let rows = first.rows * (isFiltered ? selectivity : 1);
     for (const setup of setups) {
       const { compiled } = setup;
       const wish = {

@@ -49,13 +49,13 @@ export function* explain(
   isHeld: boolean,
 ): Steps<QueryExplanation> {
   const started = yield* core.start(options, isHeld);
-  const { execution, run, compiled, seq } = started;
+  const { execution, run, seq } = started;
   try {
     yield* drained(started, options?.signal);
   } finally {
     started.pinned?.release();
   }
-  const { choices } = execution;
+  const { choices, compiled } = execution;
   const tables = compiled.sources.map(({ alias, state, tests }, at): ExplainedTable => {
     const name = state.path.name;
     const path = choices.paths[at];

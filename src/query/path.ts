@@ -70,11 +70,15 @@ export interface OrderColumn {
 }
 
 /** What it costs to reach a row through an index, when one in a scan costs 1. */
-const lookupCost = 5;
+export const lookupCost = 5;
+/** What it costs to keep a row in a hash table. */
+export const hashCost = 3;
+/** Rows that a key of an index that is not unique has: a guess. */
+export const rowsPerKey = 10;
 /** What it costs to sort a row. */
 const sortCost = 2;
 /** How many rows pass a condition that no range says: a guess. */
-const selectivity = 1 / 4;
+export const selectivity: number = 1 / 4;
 
 /** The cheapest way. */
 export function* choosePath(

@@ -33,7 +33,7 @@ export interface GatheredScan {
 }
 
 /** Fewer rows are read as they are. */
-const gatheredLeast = 64;
+const gatheredLeast = 32;
 
 /** How the core gathers the columns that a query needs of its first table; undefined if not. */
 export function gatheredScan(run: Run, compiled: Compiled, path: Path): GatheredScan | undefined {

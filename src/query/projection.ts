@@ -4,7 +4,8 @@ import type { ResultRow } from "./execute.ts";
 import type { Frame } from "./frame.ts";
 
 /** Makes the result of the row in the frame. */
-export function projection(frame: Frame, { outputs, sources }: Compiled): () => ResultRow {
+export function projection(frame: Frame, compiled: Compiled): () => ResultRow {
+  const { outputs, sources, written } = compiled;
   if (outputs !== undefined) {
     const template = Object.fromEntries(outputs.map(({ name }) => [name, null]));
     return () => {
@@ -21,10 +22,10 @@ export function projection(frame: Frame, { outputs, sources }: Compiled): () => 
   }
   return () => {
     const row: ResultRow = {};
-    sources.forEach(({ alias }, source) => {
+    for (const source of written) {
       const { memory, at } = frame.cells[source];
-      row[alias] = at < 0 ? null : decoders[source](memory, at, 0);
-    });
+      row[sources[source].alias] = at < 0 ? null : decoders[source](memory, at, 0);
+    }
     return row;
   };
 }

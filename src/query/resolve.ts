@@ -51,6 +51,8 @@ export type Aggregate = Extract<Expression, { op: "aggregate" }>;
 /** A query whose columns are `source.name`, or, behind a grouping, `#index`. */
 export interface Resolved {
   readonly sources: readonly Source[];
+  /** Where the tables have come to, in the order in which they were written, if in another. */
+  readonly written?: readonly number[];
   readonly joins: readonly { readonly kind: JoinKind; readonly on: readonly Expression[] }[];
   readonly where: readonly Expression[];
   readonly isGrouped: boolean;
