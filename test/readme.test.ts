@@ -41,7 +41,8 @@ test("the example runs, and prints what its comments say", async () => {
   await import(/* @vite-ignore */ outfile);
   const bob = { owner: "bob", balance: 30n };
   const then = { ...bob, balance: 0n };
-  expect(printed).toEqual([{ user: 7 }, "king", 187, bob, then, [{ owner: "ada" }]]);
+  const query = [{ owner: "ada" }];
+  expect(printed).toEqual([{ user: 7 }, "king", 187, bob, then, query, "duplicate", 60n]);
 });
 
 test("the worker answers", async () => {

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { open } from "cairndb";
+import { open, t } from "cairndb";
 import * as show from "./show.mjs";
 import * as source from "./words.mjs";
 
@@ -42,6 +42,7 @@ await findNearest();
 await holdSnapshot();
 await letExpire();
 await rollBack();
+await keepLedger();
 await commitDurably();
 await killAndRecover();
 await closeAndMeasure();
@@ -317,6 +318,52 @@ async function rollBack() {
   await assert.rejects(transfer(500), /not enough/);
   assert.deepEqual(await accounts.getMany(["ada", "bob"]), [70, 50]);
   show.ok("a transfer of 30 went through; one of 500 threw, and left nothing behind");
+}
+
+async function keepLedger() {
+  show.chapter("A ledger");
+  const accounts = await db.table("ledger", {
+    columns: { owner: t.text().primaryKey(), balance: t.i256().notNull() },
+  });
+  const count = 100;
+  const owners = data.words.slice(0, count);
+  await accounts.insertMany(owners.map((owner) => ({ owner, balance: 1_000n })));
+  const transfer = (idempotencyKey, from, to, amount) =>
+    db.commit({
+      mutations: [
+        accounts.mutations.decrement(from, "balance", amount),
+        accounts.mutations.increment(to, "balance", amount),
+      ],
+      after: [accounts.row(from).column("balance").gte(0n)],
+      idempotencyKey,
+    });
+  const [from, to] = owners;
+  const { seq } = await transfer("once", from, to, 300n);
+  await assert.rejects(transfer("too much", from, to, 701n), { code: "assertion_failed" });
+  const again = await transfer("once", from, to, 300n);
+  assert.deepEqual([again.outcome, again.canonicalCommitSeq], ["duplicate", seq]);
+  assert.equal(accounts.getSync(to).balance, 1_300n);
+  show.ok("300 were transferred; 701 more were refused; the first, sent again, was made once");
+  const transfers = 8_000;
+  let next = 0;
+  const client = async () => {
+    while (next < transfers) {
+      const number = next++;
+      const [payer, payee] = [owners[number % count], owners[(number * 7 + 1) % count]];
+      await transfer(`transfer ${number}`, payer, payee, BigInt(number % 9)).catch((error) => {
+        if (error.code !== "assertion_failed") throw error;
+      });
+    }
+  };
+  const { ms } = await timed(() => Promise.all(Array.from({ length: 64 }, client)));
+  const all = await accounts.rows().toArray();
+  assert.equal(
+    all.reduce((sum, { balance }) => sum + balance, 0n),
+    1_000n * BigInt(count),
+  );
+  assert.ok(all.every(({ balance }) => balance >= 0n));
+  show.ok(`${show.whole(transfers)} transfers by 64 clients at once: not a cent was lost or made`);
+  note("durable transfers a second, 64 clients", show.whole((transfers * 1_000) / ms));
 }
 
 async function commitDurably() {

@@ -2,12 +2,12 @@
 //
 //     node bench/compare/transfers.mjs [transfers of a round] [index.js]
 //
-// A transfer takes from one of 10,000 accounts and gives to another, in one durable transaction, and
-// no balance may become less than 0. SQLite runs in WAL mode with synchronous = FULL and prepared
-// statements, and a CHECK says the same as our assertion. Its calls are synchronous, so that its
-// clients come one after the other. All take turns, round by round; figures are medians of rounds,
-// and all of them end with the same balances. node:sqlite needs a newer Node than 20: where this one
-// has none, the one that test/runtime/install.mjs installs runs it.
+// A transfer takes from one of 10,000 accounts and gives to another, in one durable transaction,
+// and no balance may become less than 0. SQLite runs in WAL mode with synchronous = FULL and
+// prepared statements, and a CHECK says the same as our assertion. Its calls are synchronous, so
+// that its clients come one after the other. All take turns, round by round; figures are medians of
+// rounds, and all of them end with the same balances. node:sqlite needs a newer Node than 20: where
+// this one has none, the one that test/runtime/install.mjs installs runs it.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

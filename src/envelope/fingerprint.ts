@@ -17,14 +17,25 @@ export const fingerprintBytes = 16;
 
 /** The fingerprint of an envelope that was checked. */
 export function fingerprintOf({ mutations, before, after }: Envelope): Uint8Array {
-  const encoder = new Encoder();
-  encoder.add(mutations);
-  encoder.add(before ?? []);
-  encoder.add(after ?? []);
-  return hash128(encoder.bytes);
+  // Code of the application may run in there, getters and codecs, and commit something itself.
+  const encoder = free ?? new Encoder();
+  free = undefined;
+  try {
+    encoder.reset();
+    encoder.add(mutations);
+    encoder.add(before ?? []);
+    encoder.add(after ?? []);
+    return hash128(encoder.bytes);
+  } finally {
+    free = encoder;
+  }
 }
 
 const textEncoder = new TextEncoder();
+/** Texts up to here are written by a loop, as long as they are ASCII. */
+const loopCharsMax = 48;
+/** Memory that is kept for the next envelope. */
+const keptBytesMax = 1 << 20;
 const tags = {
   null: 0,
   false: 1,
@@ -37,6 +48,7 @@ const tags = {
   array: 8,
   object: 9,
   undefined: 10,
+  end: 11,
 } as const;
 
 /** Writes plain data in a form in which equal values, and no others, have equal bytes. */
@@ -47,6 +59,13 @@ class Encoder {
 
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  reset(): void {
+    this.#length = 0;
+    if (this.#bytes.length <= keptBytesMax) return;
+    this.#bytes = new Uint8Array(keptBytesMax);
+    this.#view = new DataView(this.#bytes.buffer);
   }
 
   add(value: unknown): void {
@@ -88,24 +107,39 @@ class Encoder {
   }
 
   #properties(value: Readonly<Record<string, unknown>>): void {
-    const names = Object.keys(value)
-      .filter((name) => value[name] !== undefined)
-      .sort();
+    const names = Object.keys(value).sort();
     this.#tag(tags.object);
-    this.#number(names.length);
     for (const name of names) {
+      if (value[name] === undefined) continue;
       this.#text(tags.text, name);
       this.add(name === "target" ? nameOf(value.target) : propertyOf(value, name));
     }
+    this.#tag(tags.end);
   }
 
   #text(tag: number, text: string): void {
     this.#reserve(5 + text.length * 3);
     const at = this.#length + 5;
-    const { written } = textEncoder.encodeInto(text, this.#bytes.subarray(at));
+    const written = this.#ascii(text, at) ?? this.#utf8(text, at);
     this.#bytes[this.#length] = tag;
     this.#view.setUint32(this.#length + 1, written);
     this.#length = at + written;
+  }
+
+  #ascii(text: string, at: number): number | undefined {
+    const { length } = text;
+    if (length > loopCharsMax) return undefined;
+    const bytes = this.#bytes;
+    for (let index = 0; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code > 0x7f) return undefined;
+      bytes[at + index] = code;
+    }
+    return length;
+  }
+
+  #utf8(text: string, at: number): number {
+    return textEncoder.encodeInto(text, this.#bytes.subarray(at)).written;
   }
 
   #raw(tag: number, bytes: Uint8Array): void {
@@ -136,6 +170,9 @@ class Encoder {
     this.#view = new DataView(grown.buffer);
   }
 }
+
+/** Not in use. */
+let free: Encoder | undefined;
 
 /** A handle by its name: it is another object after a restart. */
 function nameOf(target: unknown): unknown {

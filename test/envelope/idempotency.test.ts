@@ -51,7 +51,7 @@ test("a retry need not repeat what is no part of the request", async () => {
   await db.close();
 });
 
-test("a key is forgotten by commits and by seconds, and its record goes from the medium", async () => {
+test("a key is forgotten by commits and by seconds, and leaves the medium", async () => {
   let now = 1_000_000;
   const medium = new MemoryMedium();
   const options = { clock: () => now, idempotency: { commits: 100, seconds: 10 } };
