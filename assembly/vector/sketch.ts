@@ -2,7 +2,7 @@
  * Sketches: the upper 4 of the 7 bits of each component, for walks of queries. What a walk waits
  * for is memory, and a sketch takes half the cache lines of a code. 32 components take 16 bytes:
  * the first 16 are the lower halves of the bytes, the others the upper ones. Queries keep their
- * 7 bits, so that distances to sketches are those to codes, but for what the nodes' lower bits hold.
+ * 7 bits, so that distances to sketches are those to codes, but for the nodes' lower bits.
  */
 import { codeBytes, codeOf, sketchBytes, sketchOf } from "./shape";
 

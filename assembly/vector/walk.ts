@@ -213,7 +213,7 @@ const HOP_FOUND: usize = 32 << 2;
 /** So many rows are touched before the first of them is read. */
 const HOP_ROWS: usize = 12 << 2;
 
-/** Puts what passes among the links of the beam, and among the links of its links, into the batch. */
+/** Puts what passes among the links of the beam, and among their links, into the batch. */
 function gatherHops(): u32 {
   let count: usize = 0;
   for (let at: usize = 0; at < beamBytes; at += 4) {

@@ -11,5 +11,6 @@ export {
 export { scoreOf } from "./result.ts";
 export { decodeLabel, labelKey } from "./row.ts";
 export type { Hit } from "./search.ts";
+export { StagedSearcher } from "./staged.ts";
 export type { TreeIds } from "./trees.ts";
 export type { View } from "./view.ts";

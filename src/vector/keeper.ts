@@ -57,7 +57,7 @@ export interface KeeperLimits {
   readonly exactSlots: number;
   /** Vectors that a search takes into the graph by itself at most; 1,024. */
   readonly searchRowsMax: number;
-  /** Of so many matches for each candidate (`ef`) all are compared, half as many if most pass; 90. */
+  /** Of so many matches for each candidate (`ef`) all are compared, of half if most pass; 90. */
   readonly scanPerCandidate: number;
 }
 
