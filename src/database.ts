@@ -69,13 +69,20 @@ import {
   type PlanOptions,
   type TableDefinitions,
 } from "./migration/index.ts";
-import { coreOfPlan, coreOfTable, Query, type QueryPlan, type WholeRow } from "./query/index.ts";
+import {
+  coreOfPlan,
+  coreOfTable,
+  Query,
+  type QueryOptions,
+  type QueryPlan,
+  type WholeRow,
+} from "./query/index.ts";
 import type { Storage } from "./storage/port.ts";
 import {
   type Columns,
+  checkAllTables,
   type InputOf,
   type InsertOf,
-  checkAllTables,
   type OutputOf,
   Project,
   type SchemaDefinition,
@@ -115,6 +122,19 @@ export interface SnapshotOptions {
 /** A callback that must not be asynchronous: one that answers a promise is a type error. */
 export type SyncCallback<A, R> = ((argument: A) => R) &
   (R extends PromiseLike<unknown> ? never : unknown);
+
+/** How several queries run; see {@link QueryOptions}. */
+export type QueryBatchOptions = Omit<QueryOptions, "parameters">;
+
+/** A query without parameters, decoded or not. */
+export interface BatchedQuery {
+  all(options?: QueryOptions): Promise<readonly unknown[]>;
+}
+
+/** The rows of each of several queries. */
+export type BatchedRows<Q extends readonly BatchedQuery[]> = {
+  -readonly [K in keyof Q]: Awaited<ReturnType<Q[K]["all"]>>;
+};
 
 export interface DatabaseSetup {
   readonly timers: Timers;
@@ -617,6 +637,43 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
       ...(options.at === undefined ? {} : { at: options.at }),
       ...(leaseMs === undefined ? {} : { leaseMs }),
     });
+  }
+
+  /**
+   * Runs `run` over one state, the newest or an older one: pass the snapshot to reads of keyspaces,
+   * tables, queries and vectors. It is released when `run` has ended, whose answer is answered.
+   * @throws CairnError `seq_garbage_collected`, `memory_limit`.
+   */
+  async readTransaction<R>(
+    run: (snapshot: Snapshot) => R | Promise<R>,
+    options?: SnapshotOptions,
+  ): Promise<R> {
+    const snapshot = this.snapshot(options);
+    try {
+      return await run(snapshot);
+    } finally {
+      snapshot.release();
+    }
+  }
+
+  /**
+   * The rows of several queries, all of one state: the newest, or that of `snapshot`.
+   * @throws CairnError what {@link Query.all} does.
+   */
+  async queryBatch<const Q extends readonly BatchedQuery[]>(
+    queries: Q,
+    options: QueryBatchOptions = {},
+  ): Promise<BatchedRows<Q>> {
+    const { snapshot: given } = options;
+    if (given === undefined) {
+      return await this.readTransaction((snapshot) =>
+        this.queryBatch(queries, { ...options, snapshot }),
+      );
+    }
+    this.#requireOpen();
+    const answers: unknown[] = [];
+    for (const query of queries) answers.push(await query.all(options));
+    return answers as BatchedRows<Q>;
   }
 
   // ---- upkeep

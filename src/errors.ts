@@ -68,6 +68,7 @@ const classOfCode = {
   read_only: "permission",
   root_corrupt: "integrity",
   root_superseded: "retryable",
+  row_decode_failed: "validation",
   row_not_found: "validation",
   schema_asynchronous: "validation",
   schema_invalid: "validation",

@@ -1,6 +1,9 @@
 /** CairnDB: an embedded database in TypeScript on a WebAssembly core. */
 export {
+  type BatchedQuery,
+  type BatchedRows,
   Database,
+  type QueryBatchOptions,
   type SnapshotOptions,
   type SyncCallback,
 } from "./database.ts";
@@ -127,6 +130,7 @@ export {
   type Condition,
   type ConditionsOf,
   count,
+  DecodedQuery,
   type Direction,
   type ExplainedTable,
   type JoinKind,
@@ -136,6 +140,7 @@ export {
   type OutputName,
   type Page,
   type PageOptions,
+  type PageWithTotal,
   type ParameterValues,
   type PlanJoin,
   type PlanOrder,
@@ -146,6 +151,7 @@ export {
   type QueryExplanation,
   type QueryOptions,
   type QueryPlan,
+  type RowDecoder,
   type Selectable,
   type SelectedValue,
   type Sources,

@@ -80,8 +80,8 @@ export function addColumns(table: string, columns: Columns): SchemaStep {
 }
 
 /**
- * Drops columns. With their declarations the step can be taken back, without values: columns without
- * a default that were not null come back nullable, if there are rows.
+ * Drops columns. With their declarations the step can be taken back, without values: columns
+ * without a default that were not null come back nullable, if there are rows.
  */
 export function dropColumns(
   table: string,

@@ -11,9 +11,10 @@ export {
   typed,
 } from "./aggregate.ts";
 export type { ParameterValues, QueryOptions } from "./core.ts";
+export { DecodedQuery, type RowDecoder } from "./decoded.ts";
 export type { ExplainedTable, QueryExplanation } from "./explain.ts";
 export { coreOfPlan } from "./from-plan.ts";
-export type { Page, PageOptions } from "./page.ts";
+export type { Page, PageOptions, PageWithTotal } from "./page.ts";
 export type { Direction, JoinKind, PlanJoin, PlanOrder, PlanSource, QueryPlan } from "./plan.ts";
 export { PreparedQuery } from "./prepared.ts";
 export { coreOfTable, Query } from "./query.ts";

@@ -30,6 +30,11 @@ export interface Page<R> {
   readonly seq: bigint;
 }
 
+/** A page that was asked for with its total. */
+export interface PageWithTotal<R> extends Page<R> {
+  readonly total: number;
+}
+
 const action = "read a page";
 const pageOptionNames: ReadonlySet<string> = new Set([
   ...queryOptionNames,

@@ -5,8 +5,9 @@ import { expressionInvalid, predicateOf, tableInside } from "../tables/inside.ts
 import type { Attempt } from "../transaction/index.ts";
 import { expressionOf } from "./aggregate.ts";
 import { type ParameterValues, QueryCore, type QueryOptions } from "./core.ts";
+import { DecodedQuery, type RowDecoder } from "./decoded.ts";
 import { explain, type QueryExplanation } from "./explain.ts";
-import { type Page, type PageOptions, readPage } from "./page.ts";
+import { type Page, type PageOptions, type PageWithTotal, readPage } from "./page.ts";
 import type { Direction, JoinKind } from "./plan.ts";
 import { notAPoint } from "./point.ts";
 import { PreparedQuery } from "./prepared.ts";
@@ -247,12 +248,25 @@ export class Query<S extends Sources, R> {
    * between are neither repeated nor do they shift others. The query has no limit or offset.
    * @throws CairnError `cursor_invalid`.
    */
+  page(options: PageOptions & { readonly total: true }): Promise<PageWithTotal<R>>;
+  page(options: PageOptions): Promise<Page<R>>;
   async page(options: PageOptions): Promise<Page<R>> {
     return (await this.#core.run((isHeld) => readPage(this.#core, options, isHeld))) as Page<R>;
   }
 
+  pageSync(options: PageOptions & { readonly total: true }): PageWithTotal<R>;
+  pageSync(options: PageOptions): Page<R>;
   pageSync(options: PageOptions): Page<R> {
     return this.#core.runSync((isHeld) => readPage(this.#core, options, isHeld)) as Page<R>;
+  }
+
+  /**
+   * The same query, whose rows are made into something else when they are answered: by a function,
+   * or by a validator (zod, valibot, arktype, …). A row that cannot be is `row_decode_failed`.
+   */
+  decode<T>(decoder: RowDecoder<R, T>): DecodedQuery<T> {
+    const query = this as unknown as Query<never, unknown>;
+    return new DecodedQuery(query, decoder as RowDecoder<unknown, T>);
   }
 
   /** The query for many runs with other values for its parameters. */
@@ -280,6 +294,17 @@ export class Query<S extends Sources, R> {
 
   countSync(options?: QueryOptions): number {
     return this.#core.runSync((isHeld) => this.#core.count(options, isHeld));
+  }
+
+  /** True when there is a row, within limit and offset; no more than one is looked for. */
+  async exists(options?: QueryOptions): Promise<boolean> {
+    const core = this.#core.first;
+    return (await core.run((isHeld) => core.count(options, isHeld))) > 0;
+  }
+
+  existsSync(options?: QueryOptions): boolean {
+    const core = this.#core.first;
+    return core.runSync((isHeld) => core.count(options, isHeld)) > 0;
   }
 }
 
