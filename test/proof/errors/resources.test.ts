@@ -1,9 +1,10 @@
 /** What happens within the core: memory that cannot grow, and traps. */
 import { expect, test } from "vitest";
-import { type Story, Teller } from "../crash/recording.ts";
+import type { Story } from "../crash/recording.ts";
 import { stories } from "../crash/stories.ts";
 import { Instances } from "../simulator/instances.ts";
 import { tellFailing } from "./failing.ts";
+import { callsOfCore, chosen, replacing, watched } from "./replacing.ts";
 
 const timeout = 600_000;
 const seed = 1;
@@ -12,56 +13,18 @@ const never = { call: 0, name: "read", path: "" } as const;
 
 const story = stories.find(({ name }) => name === "closed and opened again") as Story;
 
-type Call = (...args: unknown[]) => unknown;
-
-type Around = (name: string, call: Call, args: unknown[]) => unknown;
-
-/** Every function of the core, through `around`. */
-function wrapped(around: Around): Instances {
-  return new Instances((exports) => watched(exports, around));
-}
-
-function watched(exports: WebAssembly.Exports, around: Around): WebAssembly.Exports {
-  const replaced: Record<string, Call> = {};
-  for (const [name, value] of Object.entries(exports)) {
-    if (typeof value !== "function" || name === "initialize") continue;
-    replaced[name] = (...args) => around(name, value as Call, args);
-    // How many arguments it takes is seen from outside.
-    Object.defineProperty(replaced[name], "length", { value: value.length });
-  }
-  return replaced as unknown as WebAssembly.Exports;
-}
-
-async function callsOfCore(told: Story): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  const { module } = wrapped((name, call, args) => {
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-    return call(...args);
-  });
-  const teller = new Teller(module, seed, {});
-  await told.tell(teller);
-  await teller.rest();
-  return counts;
-}
-
 test("M1: memory that cannot grow is told, and nothing is lost", { timeout }, async () => {
   const { fresh } = new Instances();
-  const calls = (await callsOfCore(story)).get("addFrames") ?? 0;
+  const calls = (await callsOfCore(story, seed)).get("addFrames") ?? 0;
   expect(calls).toBeGreaterThan(0);
   for (let at = 1; at <= calls; at++) {
     let asked = 0;
-    const { module } = wrapped((name, call, args) =>
+    const { module } = replacing((name, call, args) =>
       name === "addFrames" && ++asked >= at ? -6 : call(...args),
     );
     await tellFailing(story, module, seed, nothing, never, fresh);
   }
 });
-
-/** Which calls of a function to strike: the first ones, the last, and some between. */
-function chosen(calls: number): number[] {
-  const some = [1, calls >>> 1, calls];
-  return [...new Set(some)].filter((at) => at >= 1 && at <= calls);
-}
 
 const trapping = ["a compaction", "closed and opened again", "random work, longer"];
 
@@ -70,7 +33,7 @@ test("M3: a core that traps in any function answers nothing more", { timeout }, 
   const functions = new Set<string>();
   for (const name of trapping) {
     const told = stories.find((each) => each.name === name) as Story;
-    for (const [called, count] of await callsOfCore(told)) {
+    for (const [called, count] of await callsOfCore(told, seed)) {
       functions.add(called);
       for (const at of chosen(count)) {
         const where = `${name}: ${called}, call ${at}`;

@@ -56,6 +56,9 @@ export const damageFaults = {
 /** What the machine runs out of. */
 export const resourceFaults = {
   M1: "memory cannot grow",
+  M2: "the core has no frame, or no place in a table, when it needs one",
+  M3: "the core traps, in any of its functions",
+  M4: "page numbers beyond 32 bits, pages beyond 2 GiB, log offsets beyond 2 and 4 GiB",
 } as const;
 
 export const faults = { ...crashFaults, ...errorFaults, ...damageFaults, ...resourceFaults };
