@@ -340,9 +340,9 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   async table(
     name: string,
     definition?: TableDefinition | SchemaDefinition<StandardSchema>,
-  ): Promise<Table<never, never>> {
+  ): Promise<unknown> {
     this.#requireOpen();
-    return (await this.#rootTables.open(name, definition)) as Table<never, never>;
+    return await this.#rootTables.open(name, definition);
   }
 
   /** The tables of the root scope, by name. */

@@ -293,8 +293,8 @@ export class Scope {
   table(
     name: string,
     definition?: TableDefinition | SchemaDefinition<StandardSchema>,
-  ): Promise<Table<never, never>> {
-    return this.#names.open(name, definition) as Promise<Table<never, never>>;
+  ): Promise<unknown> {
+    return this.#names.open(name, definition);
   }
 
   /** Its tables, by name. @throws CairnError `project_not_found`, `scope_not_found`. */

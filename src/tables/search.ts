@@ -6,15 +6,16 @@
  * nearest are taken than are wanted, and those that meet it are kept; where too few of them do, it
  * is the first way after all. Both answer with as many rows as are wanted or meet it.
  */
-import type { LongOptions, Snapshot, Steps } from "../engine/index.ts";
+import type { LongOptions, Range, Snapshot, Steps } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import { checkOptions } from "../kv/index.ts";
-import { type Hit, scoreOf, type View } from "../vector/inside.ts";
+import type { Attempt, Tree } from "../transaction/index.ts";
+import { type Hit, StagedSearcher, scoreOf, type View } from "../vector/inside.ts";
 import { type Access, accessFor, visitRows } from "./access.ts";
 import type { TableCore } from "./catalogue.ts";
 import { compilePredicate } from "./evaluate.ts";
 import { type Expression, predicateOf, type Where } from "./expression.ts";
-import { StateReader } from "./space.ts";
+import { StateReader, type TableReader, TransactionWriter } from "./space.ts";
 import type { TableState } from "./state.ts";
 import type { TableVectorIndex } from "./vectors.ts";
 
@@ -53,7 +54,6 @@ const searchOptions: ReadonlySet<string> = new Set([
   "snapshot",
   "signal",
 ]);
-const kDefault = 10;
 const resultsMax = 16_384;
 /** So many candidates for each row that is wanted, at first and at most. */
 const candidatesPerRow = 4;
@@ -64,6 +64,16 @@ const selectiveShare = 1 / 8;
 const selectiveRows = 1_024;
 
 type Request = ReturnType<TableVectorIndex["core"]["request"]>;
+
+/** The state that is searched: a committed one, or that of a transaction. */
+interface Source {
+  readonly reader: TableReader;
+  nearest(request: Request): Steps<Hit[]>;
+  /** True when a range has few records; undefined where that cannot be told cheaply. */
+  readonly isFew?: (tree: Tree, range: Range) => Steps<boolean>;
+  /** Lets others come first. */
+  readonly breathe?: () => Steps<void>;
+}
 
 /** A search that is ready to run over a state of its index. */
 export class TableSearch<Row> {
@@ -98,74 +108,95 @@ export class TableSearch<Row> {
     return this.#where === undefined && this.core.isShort(this.#request);
   }
 
-  *run(view: View): Steps<TableMatch<Row>[]> {
-    if (this.#where === undefined) return yield* this.#rowsOf(yield* this.#nearest(view), view);
-    const access = accessFor(this.#state, this.#where);
-    const isSelective = yield* this.#isSelective(access, view);
-    const found = isSelective ? undefined : yield* this.#sift(this.#where, view);
-    if (found !== undefined) return found;
-    const allow: Uint8Array[] = [];
-    yield* visitRows(
-      this.#state,
-      new StateReader(this.core.context.engine, view.at),
-      { expression: this.#where, access },
-      (key) => {
-        allow.push(key.slice());
-        return true;
+  /** Over a committed state. */
+  run(view: View): Steps<TableMatch<Row>[]> {
+    const { core } = this;
+    const { engine } = core.context;
+    const query = this.#query;
+    const reader = new StateReader(engine, view.at);
+    const rows = this.#state.rows.id;
+    return this.#run({
+      reader,
+      *nearest(request) {
+        return (yield* core.search(query, request, view)).hits;
       },
-      () => view.breathe(),
-    );
-    if (allow.length === 0) return [];
-    return yield* this.#rowsOf(yield* this.#nearest(view, { allow }), view);
+      *isFew(tree, range) {
+        const share = engine.records(rows, view.at) * selectiveShare;
+        return (yield* reader.count(tree, range)) <= Math.max(selectiveRows, share);
+      },
+      breathe: () => view.breathe(),
+    });
   }
 
-  *#nearest(view: View, changed: Partial<Request> = {}): Steps<Hit[]> {
-    const { hits } = yield* this.core.search(this.#query, { ...this.#request, ...changed }, view);
-    return hits;
+  /** Over what a transaction sees, what it has written included. */
+  runWithin(attempt: Attempt, isSync: boolean): Steps<TableMatch<Row>[]> {
+    const { core, signal } = this;
+    const query = this.#query;
+    const searcher = new StagedSearcher(core, attempt);
+    return this.#run({
+      reader: new TransactionWriter(attempt),
+      *nearest(request) {
+        return (yield* searcher.search([query], request, isSync, signal))[0];
+      },
+    });
+  }
+
+  *#run(source: Source): Steps<TableMatch<Row>[]> {
+    if (this.#where === undefined) {
+      return yield* this.#rowsOf(yield* source.nearest(this.#request), source);
+    }
+    const access = accessFor(this.#state, this.#where);
+    const isSelective = yield* this.#isSelective(access, source);
+    const found = isSelective ? undefined : yield* this.#sift(this.#where, source);
+    if (found !== undefined) return found;
+    const allow: Uint8Array[] = [];
+    const take = (key: Uint8Array): boolean => {
+      allow.push(key.slice());
+      return true;
+    };
+    const wanted = { expression: this.#where, access };
+    yield* visitRows(this.#state, source.reader, wanted, take, source.breathe);
+    if (allow.length === 0) return [];
+    return yield* this.#rowsOf(yield* source.nearest({ ...this.#request, allow }), source);
   }
 
   /** True when a key or an index leads to few rows. */
-  *#isSelective(access: Access, view: View): Steps<boolean> {
+  *#isSelective(access: Access, { isFew }: Source): Steps<boolean> {
     if (access.kind === "key" || access.kind === "unique") return true;
-    const { engine } = this.core.context;
+    if (isFew === undefined) return access.kind === "index";
     const tree = access.kind === "index" ? access.index.tree : this.#state.rows;
-    const rows = yield* new StateReader(engine, view.at).count(tree, access.range);
-    const all = engine.records(this.#state.rows.id, view.at);
-    return rows <= Math.max(selectiveRows, all * selectiveShare);
+    return yield* isFew(tree, access.range);
   }
 
   /** Keeps those of the nearest that match; undefined where too few of them do. */
-  *#sift(where: Expression, view: View): Steps<TableMatch<Row>[] | undefined> {
-    const { engine } = this.core.context;
-    const all = Math.max(0, engine.records(this.core.trees.ids.ids, view.at));
-    const k = this.#request.k ?? kDefault;
-    const isSelected = compilePredicate(where, this.#state.valuesSource);
+  *#sift(where: Expression, source: Source): Steps<TableMatch<Row>[] | undefined> {
+    const { k } = this.#request;
+    const { rows, codec, valuesSource } = this.#state;
+    const isSelected = compilePredicate(where, valuesSource);
     let candidates = Math.max(candidatesMin, candidatesPerRow * k);
     for (let round = 0; round < 2 && candidates <= resultsMax; round++) {
-      const hits = yield* this.#nearest(view, { k: candidates });
-      const { rows, codec } = this.#state;
+      const hits = yield* source.nearest({ ...this.#request, k: candidates });
       const keys = hits.map(({ id }) => id as Uint8Array);
-      const found = yield* engine.readManySteps(rows.id, keys, view.at, 0, codec.decodeValues);
+      const found = yield* source.reader.readMany(rows, keys, codec.decodeValues);
       const kept = hits.filter((_hit, at) => {
         const values = found[at];
         return values !== undefined && isSelected(values);
       });
-      // All there are were looked at, or enough.
-      if (hits.length >= all || kept.length >= k) {
-        return yield* this.#rowsOf(kept.slice(0, k), view);
+      // Enough, or all that there are were looked at.
+      if (kept.length >= k || hits.length < candidates) {
+        return yield* this.#rowsOf(kept.slice(0, k), source);
       }
-      yield* view.breathe();
+      if (source.breathe !== undefined) yield* source.breathe();
       candidates *= candidatesGrowth;
     }
     return undefined;
   }
 
-  *#rowsOf(hits: readonly Hit[], view: View): Steps<TableMatch<Row>[]> {
-    const { engine } = this.core.context;
+  *#rowsOf(hits: readonly Hit[], { reader }: Source): Steps<TableMatch<Row>[]> {
     const { metric, dimensions } = this.core.descriptor;
     const { rows, codec } = this.#state;
     const keys = hits.map(({ id }) => id as Uint8Array);
-    const found = yield* engine.readManySteps(rows.id, keys, view.at, 0, codec.decodeRow);
+    const found = yield* reader.readMany(rows, keys, codec.decodeRow);
     const matches: TableMatch<Row>[] = [];
     for (const [at, row] of found.entries()) {
       const { distance } = hits[at];

@@ -1,11 +1,14 @@
 import { type Decode, runAsync, runSync, type Steps } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
-import type { Attempt } from "../transaction/index.ts";
+import { invalid } from "../kv/index.ts";
+import { type Attempt, throwIfAborted } from "../transaction/index.ts";
+import type { VectorInput } from "../vector/index.ts";
 import { TableCalls } from "./calls.ts";
 import type { TableCore, Tables } from "./catalogue.ts";
 import type { Where } from "./expression.ts";
 import { encodeKey } from "./prepare.ts";
 import { decodeRecord, type StoredTable } from "./record.ts";
+import { type TableMatch, TableSearch, type TableSearchOptions } from "./search.ts";
 import { TransactionWriter } from "./space.ts";
 import { type StandardSchema, validateRows, validateRowsSync } from "./standard-schema.ts";
 import type { TableState } from "./state.ts";
@@ -84,6 +87,44 @@ export class TransactionTable<Select, Insert> {
   *#has(key: PrimaryKey): Steps<boolean> {
     const state = yield* this.#enter();
     return (yield* this.#attempt.read(state.rows, encodeKey(state, key), isThere)) === true;
+  }
+
+  // ---- searching
+
+  /**
+   * The rows whose vectors are nearest to one, what the transaction has written included; as
+   * {@link Table.search}. Serializable, the transaction commits only if no vector of the index was
+   * written since.
+   */
+  async search(
+    column: keyof Select & string,
+    vector: VectorInput,
+    options?: Omit<TableSearchOptions, "snapshot">,
+  ): Promise<TableMatch<Select>[]> {
+    throwIfAborted(options?.signal);
+    return await runAsync(this.#search(column, vector, options, false));
+  }
+
+  searchSync(
+    column: keyof Select & string,
+    vector: VectorInput,
+    options?: Omit<TableSearchOptions, "snapshot" | "signal">,
+  ): TableMatch<Select>[] {
+    return runSync(this.#search(column, vector, options, true));
+  }
+
+  *#search(
+    column: string,
+    vector: VectorInput,
+    options: TableSearchOptions = {},
+    isSync: boolean,
+  ): Steps<TableMatch<Select>[]> {
+    yield* this.#enter();
+    if (options.snapshot !== undefined) {
+      throw invalid("search a table", "the option snapshot", "one", "none in a transaction");
+    }
+    const search = new TableSearch<Select>(this.#core, column, vector, options);
+    return yield* search.runWithin(this.#attempt, isSync);
   }
 
   // ---- writing

@@ -3,9 +3,9 @@
  * the keys of rows. A row's vector lies in the row, and a second time in the index, whose graph
  * follows it.
  */
-import type { Steps } from "../engine/index.ts";
+import type { EffectBuffer, Steps, Turn } from "../engine/index.ts";
 import type { Context } from "../kv/index.ts";
-import type { Tree } from "../transaction/index.ts";
+import type { OverlayWrite, Tree } from "../transaction/index.ts";
 import type { IndexCore, VectorIndexes } from "../vector/inside.ts";
 import { compileExpression } from "./evaluate.ts";
 import type { Expression } from "./expression.ts";
@@ -38,33 +38,33 @@ export class TableVectors {
         { rows, ids, pending, fields: new Map() },
         { ...described, kind: "ordered", type: "vectors", id: "raw", fields: [], dimensions },
       );
-      opened = { core, tree: this.#treeOf(core) };
+      this.#wakeAfterWrites(core);
+      opened = { core, tree: core.trees.tree };
       this.#open.set(rows, opened);
     }
     return opened;
   }
 
-  /** Like the index's own tree, and what is written wakes the index when readers see it. */
-  #treeOf(core: IndexCore): Tree {
-    const { trees, keeper } = core;
+  /** Whoever writes, in whatever way: the index follows when readers see it. */
+  #wakeAfterWrites({ trees, keeper }: IndexCore): void {
     const { pipeline } = this.#context.engine;
-    return {
-      ...trees.tree,
-      *write(effects, turn, writes): Steps<unknown> {
-        const { applied } = turn;
-        turn.applied = () => {
-          applied?.();
-          void pipeline.idle().then(() => keeper.wake());
-        };
-        return yield* trees.write(effects, turn, writes);
-      },
+    const write = function* (
+      effects: EffectBuffer,
+      turn: Turn,
+      writes: readonly OverlayWrite[],
+    ): Steps<unknown> {
+      const { applied } = turn;
+      turn.applied = () => {
+        applied?.();
+        void pipeline.idle().then(() => keeper.wake());
+      };
+      return yield* trees.write(effects, turn, writes);
     };
+    Object.assign(trees.tree, { write });
   }
 
   /** The trees of an index are gone. */
   forget(rows: number): void {
-    const opened = this.#open.get(rows);
-    if (opened !== undefined) opened.tree.isDropped = true;
     this.#open.delete(rows);
     this.#indexes.forget(rows);
   }

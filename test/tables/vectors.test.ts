@@ -308,6 +308,76 @@ test("a build that is given up, or meets a vector it cannot take, leaves nothing
   await db.close();
 });
 
+test("a search within a transaction sees what it has written, and nobody else does", async () => {
+  const random = new Random(17);
+  for (const isSync of [false, true]) {
+    const db = await openOn(new MemoryStorage());
+    const table = await openThings(db);
+    const rows: Things = new Map();
+    for (let id = 0; id < 300; id++) rows.set(id, { ...thingFrom(random, id), n: id % 20 });
+    await table.insertMany(rows.values());
+    const then: Things = new Map(rows);
+    const cases: [where: object | undefined, isIn: (row: Thing) => boolean][] = [
+      [undefined, everything],
+      [{ n: 3 }, ({ n }) => n === 3],
+      [{ n: { gte: 2 } }, ({ n }) => n >= 2],
+      [{ owner: "o1" }, ({ owner }) => owner === "o1"],
+      [{ id: 301 }, ({ id }) => id === 301],
+      [{ owner: "nobody" }, () => false],
+    ];
+    const change = (inside: { readonly [name: string]: unknown }): unknown[] => {
+      const some = Array.from({ length: 20 }, (_, at) => thingFrom(random, 290 + at));
+      for (const row of some) rows.set(row.id, row);
+      for (const id of [1, 2, 3]) rows.delete(id);
+      const { upsertMany, deleteWhere } = inside as unknown as {
+        upsertMany(rows: Thing[]): unknown;
+        deleteWhere(where: object): unknown;
+      };
+      return [upsertMany.call(inside, some), deleteWhere.call(inside, { id: { in: [1, 2, 3] } })];
+    };
+    const judge = (found: { row: Thing }[], query: Float32Array, at: number): void => {
+      const expected = nearest(rows, query, 7, cases[at][1]);
+      expect(found.map(({ row }) => row)).toEqual(expected.map(({ row }) => row));
+    };
+    const optionsOf = (where: object | undefined) => {
+      return { k: 7, ...(where === undefined ? {} : { where }) };
+    };
+    if (isSync) {
+      db.transactionSync((tx) => {
+        const inside = tx.table(table);
+        change({
+          upsertMany: (some: Thing[]) => inside.upsertManySync(some),
+          deleteWhere: (where: object) => inside.deleteWhereSync(where),
+        });
+        for (const [at, [where]] of cases.entries()) {
+          const query = vectorFrom(random);
+          judge(inside.searchSync("taste", query, optionsOf(where)), query, at);
+        }
+      });
+    } else {
+      await db.transaction(async (tx) => {
+        const inside = tx.table(table);
+        await Promise.all(change(inside as never));
+        for (const [at, [where]] of cases.entries()) {
+          const query = vectorFrom(random);
+          judge(await inside.search("taste", query, optionsOf(where)), query, at);
+        }
+        await fails("argument_invalid", () =>
+          inside.search("taste", [1, 2, 3, 4], { snapshot: db.snapshot() } as never),
+        );
+        // Outside, nothing has happened yet.
+        const query = vectorFrom(random);
+        const outside = await table.search("taste", query, { k: 7 });
+        const before = nearest(then, query, 7, everything);
+        expect(outside.map(({ row }) => row)).toEqual(before.map(({ row }) => row));
+      });
+    }
+    const query = vectorFrom(random);
+    judge(await table.search("taste", query, { k: 7 }), query, 0);
+    await db.close();
+  }
+});
+
 test("what cannot be an index or a search is refused", async () => {
   const db = await open("memory:");
   const columns = { id: t.integer().primaryKey(), at: t.vector(2), b: t.vector(5_000) };

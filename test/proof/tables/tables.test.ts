@@ -11,7 +11,7 @@ import { perform } from "./episode.ts";
 const transactions = Number(process.env.TABLES_TRANSACTIONS ?? 1_500);
 const seed = Number(process.env.TABLES_SEED ?? 1);
 /** Of the storage calls of a small episode, one in so many is crashed at. */
-const stride = Number(process.env.TABLES_CRASH_STRIDE ?? 9);
+const stride = Number(process.env.TABLES_CRASH_STRIDE ?? 3);
 const clock = (): number => performance.now() / 1000;
 const timeout = 3_600_000;
 
