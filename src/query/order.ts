@@ -85,7 +85,7 @@ interface Part {
   readonly left: number;
 }
 
-/** The cheapest order that was found, as the places of the tables; undefined for the present one. */
+/** The cheapest order found, as the places of the tables; undefined for the present one. */
 export function* cheaperOrder(
   resolved: Resolved,
   compiled: Compiled,

@@ -1,6 +1,6 @@
 /**
- * Queries for one row by its whole primary key: the key is written, and the row read, as `table.get`
- * does it. Nothing is weighed, and no run is set up.
+ * Queries for one row by its whole primary key: the key is written, and the row read, as by
+ * `table.get`. Nothing is weighed, and no run is set up.
  */
 import type { Decode, Engine, Snapshot } from "../engine/index.ts";
 import { isCairnError } from "../errors.ts";

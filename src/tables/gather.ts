@@ -4,9 +4,9 @@
  */
 import { gatherBytes } from "../../bindings/status.ts";
 import type { Decode, Gathering } from "../engine/index.ts";
-import { decodeText } from "../kv/text.ts";
 import type { Expression } from "./expression.ts";
 import { gatheringProgram, type ProgramPart, programOf } from "./program.ts";
+import { decodeShortText } from "./short-text.ts";
 import type { TableState } from "./state.ts";
 import type { ColumnType } from "./types.ts";
 
@@ -98,7 +98,7 @@ export function readerOfGathered(type: ColumnType): ReadGathered | undefined {
     case "text":
       return (column, row) => {
         const from = startOf(column, row);
-        return decodeText(column.heap, from, column.ends[row] - from);
+        return decodeShortText(column.heap, from, column.ends[row] - from);
       };
     case "blob":
       return (column, row) => column.heap.slice(startOf(column, row), column.ends[row]);

@@ -17,6 +17,7 @@ import type { Decode } from "../engine/index.ts";
 import { CairnError } from "../errors.ts";
 import { bytesCopier, type CopyBytes } from "../kv/bytes.ts";
 import { decodeText } from "../kv/text.ts";
+import { decodeShortText } from "./short-text.ts";
 import { type ColumnType, cellBytesMax, cellTooLarge, JsonText, widthBytes } from "./types.ts";
 
 /** A column of a layout. */
@@ -59,6 +60,19 @@ interface Plan {
   readonly variables: number;
 }
 
+/** A column of the newest layout, for reading all of them. */
+interface Field {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** Of a column of fixed width. */
+  readonly offset: number;
+  /** Where its null bit is; no bit where it is never null. */
+  readonly byte: number;
+  readonly mask: number;
+  /** Reads a value that is not null. */
+  readonly read: ReadColumn;
+}
+
 /** Reads one column of the row at `memory[at]`. */
 export type ReadColumn = (memory: Uint8Array, at: number) => unknown;
 
@@ -78,11 +92,14 @@ class RowMemory {
 
   /** A view whose offsets are those of `memory`. */
   of(memory: Uint8Array): DataView {
-    if (memory !== this.memory) {
+    if (memory === this.memory) return this.view;
+    const view = new DataView(memory.buffer, memory.byteOffset, memory.length);
+    // A single row of a transaction is read once; the core's memory comes again.
+    if (memory.length > viewBytesMax) {
       this.memory = memory;
-      this.view = new DataView(memory.buffer, memory.byteOffset, memory.length);
+      this.view = view;
     }
-    return this.view;
+    return view;
   }
 }
 
@@ -98,6 +115,7 @@ export class RowCodec {
   readonly #readers: readonly ReadColumn[];
   /** Readers for rows of older layouts, made when the first such row is met. */
   readonly #older: Map<number, readonly ReadColumn[]> = new Map();
+  readonly #fields: readonly Field[];
   readonly #template: Record<string, unknown>;
   readonly #names: readonly string[];
   #bytes: Uint8Array = new Uint8Array(viewBytesMax);
@@ -114,6 +132,7 @@ export class RowCodec {
     this.#writers = this.#newest.places.map((place) => fixedWriters[place.column.type]);
     this.#readers = this.#readersOf(this.#newest);
     this.#names = columns.map((column) => column.name);
+    this.#fields = this.#fieldsOf();
     this.#template = Object.fromEntries(this.#names.map((name) => [name, null]));
   }
 
@@ -191,13 +210,33 @@ export class RowCodec {
 
   /** The row as an object, one property for each column. */
   readonly decodeRow: Decode<Record<string, unknown>> = (memory, at) => {
+    if ((memory[at] | (memory[at + 1] << 8)) !== this.#version)
+      return this.#decodeOlder(memory, at);
+    const fields = this.#fields;
+    const view = this.#memory.of(memory);
+    const row = { ...this.#template };
+    for (let index = 0; index < fields.length; index++) {
+      const { name, type, offset, byte, mask, read } = fields[index];
+      // The template has nulls.
+      if ((memory[at + byte] & mask) !== 0) continue;
+      const place = at + offset;
+      // The most usual types here: a call for each value would take as long as the value.
+      if (type === "integer") {
+        row[name] = view.getInt32(place + 4, true) * 2 ** 32 + view.getUint32(place, true);
+      } else if (type === "float") row[name] = view.getFloat64(place, true);
+      else row[name] = read(memory, at);
+    }
+    return row;
+  };
+
+  #decodeOlder(memory: Uint8Array, at: number): Record<string, unknown> {
     const readers = this.#readersAt(memory, at);
     const names = this.#names;
     const row = { ...this.#template };
     for (let index = 0; index < names.length; index++)
       row[names[index]] = readers[index](memory, at);
     return row;
-  };
+  }
 
   /** The row's values in the order of the columns; JSON as its text, ready to be encoded again. */
   readonly decodeValues: Decode<unknown[]> = (memory, at) => {
@@ -273,6 +312,19 @@ export class RowCodec {
       this.#older.set(version, readers);
     }
     return readers;
+  }
+
+  #fieldsOf(): readonly Field[] {
+    const { places } = this.#newest;
+    const context = { memory: this.#memory, copy: this.#copy, plan: this.#newest };
+    return places.map((place, index) => ({
+      name: this.#names[index],
+      type: place.column.type,
+      offset: place.offset,
+      byte: headBytes + (place.bit >> 3),
+      mask: place.column.isNullable ? 1 << (place.bit & 7) : 0,
+      read: place.variable < 0 ? fixedReader(context, place) : variableReader(context, place),
+    }));
   }
 
   #readersOf(plan: Plan): readonly ReadColumn[] {
@@ -403,7 +455,7 @@ function variableDecoder(
   type: ColumnType,
   copy: CopyBytes,
 ): (memory: Uint8Array, at: number, length: number) => unknown {
-  if (type === "text") return decodeText;
+  if (type === "text") return decodeShortText;
   if (type === "blob") return copy;
   return (memory, at, length) => JSON.parse(decodeText(memory, at, length));
 }
