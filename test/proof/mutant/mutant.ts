@@ -10,6 +10,7 @@ export type CheckName =
   | "crash-later"
   | "failures"
   | "damage"
+  | "decoding"
   | "large-group"
   | "files";
 

@@ -4,6 +4,7 @@ import type { Said } from "../judge.ts";
 import type { CheckName } from "../mutant.ts";
 import { checkCrash, checkCrashLater, checkLargeGroup } from "./crash.ts";
 import { checkDamage } from "./damage.ts";
+import { checkDecoding } from "./decoding.ts";
 import { checkFailures } from "./failures.ts";
 import { checkFiles } from "./files.ts";
 import { checkStories } from "./stories.ts";
@@ -15,6 +16,7 @@ const checks: Readonly<Record<CheckName, (seed: number) => Promise<void>>> = {
   "large-group": checkLargeGroup,
   failures: checkFailures,
   damage: checkDamage,
+  decoding: checkDecoding,
   files: checkFiles,
 };
 
