@@ -314,6 +314,7 @@ export class Keeper implements ImageKeeper {
     const graph = this.#maker.create(this.#options);
     if (!graph.isTrained) {
       const vectors = await runAsync(sample(this.#trees, pin, this.#options.dimensions));
+      await nextTurn();
       graph.train(vectors);
     }
     const trained = this.#context.engine.records(this.#trees.ids.ids, pin);
