@@ -7,6 +7,8 @@
  * pending, and is adopted by the first commit behind it, once it is in the trees. A commit that has
  * failed while it was applied never is, whoever comes next.
  */
+
+import { requireReadable } from "../engine/format-version.ts";
 import {
   type Decode,
   type EffectBuffer,
@@ -32,6 +34,8 @@ import { type TableForeignKey, TableState, type TreeOf } from "./state.ts";
 import { TableVectors } from "./vectors.ts";
 
 const descriptor = { kind: "ordered", type: "internal", name: "internal: tables" } as const;
+/** The newest format of records that can be read. */
+const tableFormat = 1;
 const rowsPerBatch = 1_024;
 const textEncoder = new TextEncoder();
 const empty = new Uint8Array(0);
@@ -400,7 +404,11 @@ export class Tables {
   }
 }
 
-const decodeTable: Decode<StoredTable> = (memory, at, length) => decodeRecord(memory, at, length);
+const decodeTable: Decode<StoredTable> = (memory, at, length) => {
+  const stored: StoredTable = decodeRecord(memory, at, length);
+  requireReadable("the record of a table", stored.format, tableFormat);
+  return stored;
+};
 
 function isCatalogue({ descriptor: found }: TreeInfo): boolean {
   return found.type === descriptor.type && found.name === descriptor.name;

@@ -8,6 +8,7 @@ import {
   open,
   t,
 } from "../../src/index.ts";
+import { tableInside } from "../../src/tables/table.ts";
 import { fails } from "../kv/fails.ts";
 
 /** A storage whose syncs wait at a gate, and whose next read of a blob can be made to fail. */
@@ -111,6 +112,23 @@ test("a statement in one group with a change of its table goes by the change", a
   await table.insert({ id: 1, name: "Ada" });
   expect(table.getSync(1)).toEqual({ id: 1, name: "Ada", age: 9 });
   await db.close();
+});
+
+test("a table of a later release is refused, not misread", async () => {
+  const medium = new MemoryMedium();
+  const db = await open(new MemoryStorage(medium));
+  const table = await db.table("people", people);
+  const { core, tables } = tableInside(table);
+  const { tree, key } = tables.recordOf(core);
+  const newer = new TextEncoder().encode(JSON.stringify({ ...core.state.stored, format: 2 }));
+  await tables.context.commit(function* (effects) {
+    yield* [];
+    effects.put(tree.id, key, newer);
+  }, undefined);
+  await db.close();
+  const again = await open(new MemoryStorage(medium));
+  await fails("format_newer", () => again.table("people"));
+  await again.close();
 });
 
 test("a transaction that meets a table changed since it began runs again", async () => {

@@ -9,7 +9,7 @@ import { Random } from "../../storage/random.ts";
 import { failuresShownMax, type PartFailure, type PartOptions, type PartResult } from "../part.ts";
 import { perform } from "../tables/episode.ts";
 
-const countDefault = 1_500;
+const countDefault = 1_000;
 /** After so many transactions there must have been a write skew. */
 const transactionsForSkew = 1_500;
 

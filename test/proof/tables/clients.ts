@@ -227,10 +227,12 @@ export class Clients {
       team: random.chance(0.2) ? null : random.pick(teamNames),
       badge: random.chance(0.4) ? null : random.integer(16),
       pay: random.integer(4),
+      taste: random.chance(0.3) ? null : Float32Array.of(random.fraction(), random.fraction()),
     };
     const name = random.pick(teamNames);
-    const what = random.integer(11);
-    if (what < 2) await members.upsert(row);
+    const what = random.integer(13);
+    if (what > 10) await this.#search();
+    else if (what < 2) await members.upsert(row);
     else if (what < 3) await members.insert(row, { onConflict: "merge" });
     else if (what < 4) await members.updateWhere({ pay: row.pay }, { team: row.team });
     else if (what < 5) await members.delete(row.id);
@@ -249,6 +251,28 @@ export class Clients {
         },
         { isolation: this.#level, retries: random.pick([0, 2]) },
       );
+    }
+  }
+
+  /** All members with a vector are found, nearest first, and as the same state has them. */
+  async #search(): Promise<void> {
+    const random = this.#random;
+    const { members } = this.world;
+    const query = [random.fraction(), random.fraction()];
+    const snapshot = this.db.snapshot();
+    try {
+      const found = await members.search("taste", query, { k: memberCount, snapshot });
+      const rows = await members.rows({ snapshot }).toArray();
+      const distances = rows
+        .flatMap(({ taste }) => (taste === null ? [] : [taste]))
+        .map((taste) => (taste[0] - query[0]) ** 2 + (taste[1] - query[1]) ** 2)
+        .sort((left, right) => left - right);
+      const isSame =
+        found.length === distances.length &&
+        found.every(({ distance }, at) => Math.abs(distance - distances[at]) < 1e-5);
+      if (!isSame) this.#report("search", `${found.length} of ${distances.length} were found`);
+    } finally {
+      snapshot.release();
     }
   }
 

@@ -8,7 +8,7 @@ import { run } from "../parts/tables.ts";
 import { perform } from "./episode.ts";
 
 /** `TABLES_TRANSACTIONS=100000 TABLES_SEED=7` before the command does more. */
-const transactions = Number(process.env.TABLES_TRANSACTIONS ?? 1_500);
+const transactions = Number(process.env.TABLES_TRANSACTIONS ?? 1_000);
 const seed = Number(process.env.TABLES_SEED ?? 1);
 /** Of the storage calls of a small episode, one in so many is crashed at. */
 const stride = Number(process.env.TABLES_CRASH_STRIDE ?? 3);

@@ -20,6 +20,7 @@ export interface Member {
   team: string | null;
   badge: number | null;
   pay: number;
+  taste: Float32Array | null;
 }
 export interface Account {
   id: number;
@@ -73,10 +74,12 @@ export async function openWorld(db: Database): Promise<World> {
       team: t.text().references("teams", { onDelete: "cascade" }),
       badge: t.integer().unique(),
       pay: t.integer().notNull().default(0),
+      taste: t.vector(2),
     },
     indexes: [
       { columns: ["pay"], kind: "hashed" },
       { name: "paid", columns: ["team", "pay"], where: { pay: { gt: 0 } } },
+      { columns: ["taste"], kind: "vector", metric: "l2" },
     ],
   });
   const accounts = await open("accounts", {
