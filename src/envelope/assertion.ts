@@ -12,6 +12,7 @@ import {
   predicateOf,
   requireSame,
   type TableInside,
+  type TableState,
   tableInside,
 } from "../tables/inside.ts";
 import {
@@ -48,29 +49,38 @@ interface Judge {
 }
 
 /** A verdict that may need steps to be found. */
-function* verdictOf({ judge }: Judge, view: View): Steps<Verdict> {
-  const verdict = judge(view);
+function* verdictOf(judge: Judge, view: View): Steps<Verdict> {
+  const verdict = judge.judge(view);
   return verdict === undefined || "path" in verdict ? verdict : yield* verdict;
 }
 
 /** The assertions of an envelope, before or after its mutations. */
 export class Assertions {
+  static readonly none: Assertions = new Assertions(undefined, "before", [], { left: 0 });
+
   readonly #where: "before" | "after";
   readonly #judges: readonly Judge[];
   readonly #checks: readonly (() => void)[];
 
   /** @throws CairnError `envelope_too_large`, `argument_invalid`, … */
   constructor(
-    context: Context,
+    context: Context | undefined,
     where: "before" | "after",
     assertions: readonly Assertion[],
     count: { left: number },
   ) {
     const checks: (() => void)[] = [];
-    const compiler = new Compiler(context, checks, count);
     this.#where = where;
-    this.#judges = assertions.map((assertion) => compiler.compile(assertion, 1));
     this.#checks = checks;
+    if (context === undefined) this.#judges = [];
+    else {
+      const compiler = new Compiler(context, checks, count);
+      this.#judges = assertions.map((assertion) => compiler.compile(assertion, 1));
+    }
+  }
+
+  get isEmpty(): boolean {
+    return this.#judges.length === 0;
   }
 
   /** Refuses tables and keyspaces that have changed since; first thing in the turn. */
@@ -80,8 +90,11 @@ export class Assertions {
 
   /** @throws CairnError `assertion_failed` for the first that does not hold. */
   *judge(view: View): Steps<void> {
-    for (const [index, judge] of this.#judges.entries()) {
-      const failure = yield* verdictOf(judge, view);
+    const judges = this.#judges;
+    for (let index = 0; index < judges.length; index++) {
+      // Most verdicts are there at once.
+      const verdict = judges[index].judge(view);
+      const failure = verdict === undefined || "path" in verdict ? verdict : yield* verdict;
       if (failure !== undefined) throw failed(this.#where, index, failure);
     }
   }
@@ -190,7 +203,7 @@ class Compiler {
   #row(assertion: Extract<TableAssertion, { key: unknown }>): Judge {
     const { core } = this.#inside(assertion.target);
     const state = core.require();
-    const { rows, codec } = state;
+    const { rows } = state;
     const key = encodeKey(state, assertion.key);
     const path = assertion.assert;
     if (assertion.assert === "rowExists") {
@@ -199,31 +212,7 @@ class Compiler {
     if (assertion.assert === "rowVersion") {
       return version(path, assertion.expected, ({ attempt }) => attempt.read(rows, key, seqOf));
     }
-    const { position, kind } = state.column(assertion.column);
-    const { op, expected } = assertion;
-    const isTrue =
-      kind.family === "number" && isMeasure(expected) && operators.has(op)
-        ? (values: readonly unknown[]) => isNumberTrue(values[position], op, expected)
-        : compilePredicate(
-            predicateOf({ [assertion.column]: { [op]: expected } }),
-            state.valuesSource,
-          );
-    const verdict = (values: readonly unknown[] | undefined): Verdict => {
-      if (values === undefined) return missing(path);
-      return isTrue(values) ? undefined : found(path, values[position]);
-    };
-    const { decodeValues } = codec;
-    const steps = function* ({ attempt }: View): Steps<Verdict> {
-      return verdict(yield* attempt.read(rows, key, decodeValues));
-    };
-    return {
-      judge(view) {
-        const { attempt } = view;
-        if (!attempt.isNewest) return steps(view);
-        const values = attempt.readNewest(rows, key, decodeValues);
-        return values instanceof Promise ? steps(view) : verdict(values);
-      },
-    };
+    return new ColumnJudge(state, key, assertion);
   }
 
   #matching(
@@ -262,6 +251,57 @@ class Compiler {
     const state = inside.core.require();
     this.#checks.push(() => requireSame(inside.core, state));
     return inside;
+  }
+}
+
+/** Compares a column of a row. */
+class ColumnJudge implements Judge {
+  readonly #state: TableState;
+  readonly #key: Uint8Array;
+  readonly #position: number;
+  readonly #op: ComparisonOperator;
+  readonly #expected: unknown;
+  /** Undefined for what numbers are compared with at once. */
+  readonly #isTrue: ((values: readonly unknown[]) => boolean) | undefined;
+
+  constructor(
+    state: TableState,
+    key: Uint8Array,
+    { column, op, expected }: Extract<TableAssertion, { assert: "rowColumnCompare" }>,
+  ) {
+    const { position, kind } = state.column(column);
+    const isPlain = kind.family === "number" && isMeasure(expected) && operators.has(op);
+    this.#state = state;
+    this.#key = key;
+    this.#position = position;
+    this.#op = op;
+    this.#expected = expected;
+    this.#isTrue = isPlain
+      ? undefined
+      : compilePredicate(predicateOf({ [column]: { [op]: expected } }), state.valuesSource);
+  }
+
+  judge(view: View): Steps<Verdict> | Verdict {
+    const { attempt } = view;
+    if (!attempt.isNewest) return this.#steps(view);
+    const { rows, codec } = this.#state;
+    const values = attempt.readNewest(rows, this.#key, codec.decodeValues);
+    return values instanceof Promise ? this.#steps(view) : this.#verdict(values);
+  }
+
+  *#steps({ attempt }: View): Steps<Verdict> {
+    const { rows, codec } = this.#state;
+    return this.#verdict(yield* attempt.read(rows, this.#key, codec.decodeValues));
+  }
+
+  #verdict(values: readonly unknown[] | undefined): Verdict {
+    if (values === undefined) return missing("rowColumnCompare");
+    const value = values[this.#position];
+    const isTrue =
+      this.#isTrue === undefined
+        ? isNumberTrue(value, this.#op, this.#expected as number | bigint)
+        : this.#isTrue(values);
+    return isTrue ? undefined : found("rowColumnCompare", value);
   }
 }
 

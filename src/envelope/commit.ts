@@ -199,12 +199,14 @@ export class Envelopes {
 
   #ready(envelope: Envelope, mutations: readonly Prepared[]): Ready {
     const count = assertionCount();
-    const { before = [], after = [] } = envelope;
+    const { before, after } = envelope;
+    const { context } = this;
+    const { none } = Assertions;
     return {
       envelope,
       mutations,
-      before: new Assertions(this.context, "before", before, count),
-      after: new Assertions(this.context, "after", after, count),
+      before: before === undefined ? none : new Assertions(context, "before", before, count),
+      after: after === undefined ? none : new Assertions(context, "after", after, count),
       idempotency: idempotencyOf(envelope),
     };
   }
@@ -270,9 +272,10 @@ export function* apply(ready: Ready, attempt: Attempt, seq: number): Steps<Mutat
   after.check();
   for (const mutation of mutations) mutation.check?.();
   const view = { attempt, seq };
-  yield* before.judge(view);
+  if (!before.isEmpty) yield* before.judge(view);
   const results: MutationResult[] = [];
-  for (const [index, mutation] of mutations.entries()) {
+  for (let index = 0; index < mutations.length; index++) {
+    const mutation = mutations[index];
     try {
       const done = mutation.run(attempt);
       results.push("changed" in done ? done : yield* done);

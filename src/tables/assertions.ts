@@ -95,8 +95,10 @@ export class RowAssertions<Select> {
 
   /** A column of the row; without a row every comparison fails. Only `eq` and `ne` take null. */
   column<N extends keyof Select & string>(column: N): Comparisons<Select[N]> {
-    const on = { assert: "rowColumnCompare", target: this.#target, key: this.#key } as const;
-    return new Comparisons((op, expected) => ({ ...on, column, op, expected }));
+    const target = this.#target;
+    const key = this.#key;
+    const assert = "rowColumnCompare";
+    return new Comparisons((op, expected) => ({ assert, target, key, column, op, expected }));
   }
 }
 

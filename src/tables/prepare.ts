@@ -1,5 +1,6 @@
 /** What callers pass in, checked and made ready for a statement. */
 import { CairnError } from "../errors.ts";
+import { ownedBytes } from "../transaction/index.ts";
 import { compileExpression, type Evaluator } from "./evaluate.ts";
 import { isExpression } from "./expression.ts";
 import type { ConflictRow, TableColumn, TableState } from "./state.ts";
@@ -75,12 +76,14 @@ export function prepareKey(state: TableState, key: unknown): Values {
   return primaryKey.map((position, index) => checkedValue(state, columns[position], key[index]));
 }
 
+const first: readonly number[] = [0];
 const ordinals: readonly number[] = Array.from({ length: 256 }, (_, index) => index);
 
 /** The bytes of a primary key. They are the caller's own. */
 export function encodeKey(state: TableState, key: unknown): Uint8Array {
   const values = prepareKey(state, key);
-  return state.key.encode(values, ordinals.slice(0, values.length)).slice();
+  const positions = values.length === 1 ? first : ordinals.slice(0, values.length);
+  return ownedBytes(state.key.encode(values, positions));
 }
 
 /** A change of some columns, ready to be applied to rows. */
