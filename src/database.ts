@@ -1,3 +1,4 @@
+import { type Counter, type CounterOptions, openCounter, Turns } from "./counter/index.ts";
 import type {
   Engine,
   EngineStats,
@@ -167,6 +168,7 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
   readonly #envelopes: Envelopes;
   readonly #setup: DatabaseSetup;
   readonly #migrator: Migrator;
+  readonly #turns: Turns = new Turns();
 
   /** Not for applications: `open` makes it. */
   constructor(engine: Engine, setup: DatabaseSetup) {
@@ -266,6 +268,21 @@ export class Database<D extends BuiltInValue = "json"> implements AsyncDisposabl
     this.#context.requireIdle();
     this.#engine.beginCommit().clear(this.#keyspaces.idOf(name));
     return await this.#engine.submit(options);
+  }
+
+  /**
+   * A number that many transactions can add to at once, kept in parts among the records of a
+   * keyspace of u64, i64 or u256.
+   *
+   * @throws CairnError `argument_invalid`, `option_unknown`, `keyspace_dropped`.
+   */
+  async counter<K extends Key>(
+    keyspace: Keyspace<K, bigint>,
+    key: K,
+    options: CounterOptions = {},
+  ): Promise<Counter<K>> {
+    this.#requireOpen();
+    return await openCounter(keyspace, key, options, this.#turns);
   }
 
   // ---- vectors

@@ -1,5 +1,12 @@
 /** CairnDB: an embedded database in TypeScript on a WebAssembly core. */
 export {
+  Counter,
+  type CounterMutations,
+  type CounterOptions,
+  type SyncTransactionCounter,
+  TransactionCounter,
+} from "./counter/index.ts";
+export {
   type BatchedQuery,
   type BatchedRows,
   Database,

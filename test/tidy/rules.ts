@@ -120,6 +120,7 @@ export const layers: readonly string[] = [
   "src/query/",
   "src/envelope/",
   "src/migration/",
+  "src/counter/",
   "src/cli/",
 ];
 
