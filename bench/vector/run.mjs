@@ -3,7 +3,8 @@
 //   --rows words-100k,words-340k   only these rows (see `rows`); the others keep their figures
 //   --engines cairn,usearch        only these engines
 //   --passes 3                     passes over all queries for each point of a curve (the median)
-//   --smoke                        20,000 words, one pass, results to the temporary folder
+//   --smoke                        the same with some thousand vectors and one pass, results to the
+//                                  temporary folder: shows that everything runs
 //
 // One process for each engine and row, on one core (CAIRN_BENCH_CORE, default 1). Both sides of a
 // ratio run on the same Node. Figures go to bench/results/vector.json, the table to
@@ -86,8 +87,9 @@ function requireInstalled() {
 }
 
 function rowsToRun() {
-  if (options.smoke) return [{ name: "words-20k", data: "wink", count: 20_000, curveOnly: true }];
-  return rows.filter(({ name }) => selection(options.rows)(name));
+  const selected = rows.filter(({ name }) => selection(options.rows)(name));
+  if (!options.smoke) return selected;
+  return selected.map((row) => ({ ...row, count: row.data === "clustered-768" ? 1_500 : 4_000 }));
 }
 
 async function measureRow(row) {
