@@ -12,7 +12,8 @@ export type CheckName =
   | "damage"
   | "decoding"
   | "large-group"
-  | "files";
+  | "files"
+  | "traces";
 
 export interface Edit {
   /** From the root of the repository. */

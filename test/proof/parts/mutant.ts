@@ -45,7 +45,15 @@ export async function run(options: MutantOptions): Promise<PartResult> {
 /** Survivors are told, and fail the run only when they are more than one in ten. */
 async function runRandom(options: PartOptions): Promise<PartResult> {
   const { seed } = options;
-  const checks: CheckName[] = ["decoding", "stories", "damage", "files", "failures", "large-group"];
+  const checks: CheckName[] = [
+    "decoding",
+    "traces",
+    "stories",
+    "damage",
+    "files",
+    "failures",
+    "large-group",
+  ];
   checks.push("crash", "crash-later");
   const drawn = randomMutants(seed, options.count ?? (options.seconds === undefined ? 40 : 4000));
   const failures: PartFailure[] = [];

@@ -1,7 +1,10 @@
-/** Effects as they are encoded and read back, and each rule of theirs broken. */
+/** The log by itself: effects read back, each rule of theirs broken, places told, segments made. */
 import { effectOp, readEffects } from "../../../../src/engine/log/effect.ts";
 import { EffectBuffer } from "../../../../src/engine/log/effect-buffer.ts";
 import { CairnError } from "../../../../src/errors.ts";
+
+import { MapLog } from "../../../engine/log/map-log.ts";
+import { appendSync, payloadOf, readAll, writerOf } from "../../../engine/log/session.ts";
 
 type Written = readonly [op: number, tree: number, key: string, value: string, expiresAt?: number];
 
@@ -54,7 +57,49 @@ function codeOf(bytes: Uint8Array): string {
   }
 }
 
+/** A damaged frame in the middle is refused, and the place of it told. */
+function checkPlace(): void {
+  const log = new MapLog();
+  const writer = writerOf(log, { firstBytes: 8192, maxBytes: 8192 });
+  const ends: number[] = [];
+  for (let seq = 1; seq <= 3; seq++) {
+    appendSync(writer, payloadOf(seq, 40));
+    writer.syncSync();
+    ends.push(writer.position.offset);
+  }
+  const [offset = 0] = ends;
+  const bytes = log.segments.get(1) as Uint8Array;
+  bytes[offset + 90] = (bytes[offset + 90] as number) ^ 1;
+  let told: unknown;
+  try {
+    readAll(log);
+  } catch (error) {
+    told = error instanceof CairnError ? error.details : error;
+  }
+  const found = JSON.stringify(told);
+  const parts = [`"offset":${offset}`, '"segment":1', '"seq":2'];
+  if (!parts.every((part) => found?.includes(part))) throw new Error(`damage was told as ${found}`);
+}
+
+/** Segments are made ahead, one at a time, and each is begun before the next one is made. */
+async function checkSegments(): Promise<void> {
+  const log = new MapLog();
+  const writer = writerOf(log, { firstBytes: 8192, maxBytes: 8192 });
+  for (let seq = 1; seq <= 60; seq++) {
+    appendSync(writer, payloadOf(seq, 1500));
+    await writer.settled();
+  }
+  const made = log.operations.filter((operation) => operation.startsWith("create"));
+  const begun = log.writes.filter(({ at }) => at === 0).length;
+  const isAhead = made.slice(1).every((operation) => operation.startsWith("createAhead"));
+  if (made.length > begun + 1 || !isAhead) {
+    throw new Error(`${made.length} segments were made and ${begun} begun`);
+  }
+}
+
 export async function checkDecoding(): Promise<void> {
+  checkPlace();
+  await checkSegments();
   const bytes = encoded();
   const text = (part: Uint8Array): string => Buffer.from(part).toString();
   const read = [...readEffects(bytes)].map(({ op, tree, key, value, expiresAt }): Written => {

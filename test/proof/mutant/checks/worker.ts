@@ -8,6 +8,7 @@ import { checkDecoding } from "./decoding.ts";
 import { checkFailures } from "./failures.ts";
 import { checkFiles } from "./files.ts";
 import { checkStories } from "./stories.ts";
+import { checkTraces } from "./traces.ts";
 
 const checks: Readonly<Record<CheckName, (seed: number) => Promise<void>>> = {
   stories: checkStories,
@@ -18,6 +19,7 @@ const checks: Readonly<Record<CheckName, (seed: number) => Promise<void>>> = {
   damage: checkDamage,
   decoding: checkDecoding,
   files: checkFiles,
+  traces: checkTraces,
 };
 
 const wanted = workerData as { checks: readonly CheckName[]; seed: number };
