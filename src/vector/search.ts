@@ -140,7 +140,7 @@ export class Searcher {
     if (strategy === "exact") yield* this.#compareSlots(query, born, sources);
     else this.#walk(query, request, strategy, sources);
     if (!hasAll) yield* this.#compareTail(query, born, sources);
-    yield* this.#compareMissed(query, sources);
+    yield* this.#compareMissed(query, born, sources);
   }
 
   #plan(
@@ -256,13 +256,18 @@ export class Searcher {
   }
 
   /**
-   * What a snapshot sees and the graph has no more, or never had: it had died when its turn came.
+   * What a snapshot sees and the graph has no more, or never had: it had died when its turn came,
+   * which was before the search began.
    */
-  *#compareMissed(query: Float32Array, sources: Sources & { lagging: Lagging }): Steps<void> {
+  *#compareMissed(
+    query: Float32Array,
+    born: number,
+    sources: Sources & { lagging: Lagging },
+  ): Steps<void> {
     const { lagging, labels, view } = sources;
     const missed = this.#keeper.deaths
       .after(view.seq)
-      .filter(({ label }) => label < Math.min(lagging.born, view.next))
+      .filter(({ label }) => label < Math.min(born, view.next))
       .filter(({ label }) => labels === undefined || labels.has(label))
       .filter(({ label }) => !lagging.graph.has(label))
       .map(({ label }) => label);
