@@ -42,6 +42,61 @@ function bytesOf(length, seed) {
 /** Cases for every platform, over the memory storage. */
 export const portableCases = [
   {
+    name: "envelopes: transfers by many at once, refused and repeated",
+    run: (context) =>
+      withDatabase(context, async (db, { t, CairnError }) => {
+        const accounts = await db.table("accounts", {
+          columns: { id: t.integer().primaryKey(), balance: t.i256().notNull() },
+        });
+        const made = await db.keyspace("made", { value: "u64" });
+        await accounts.insertMany([0, 1, 2].map((id) => ({ id, balance: 100n })));
+        const next = numbers(9);
+        const balances = [100n, 100n, 100n];
+        const transfer = async (number) => {
+          const [from, amount] = [next() % 3, BigInt(next() % 60)];
+          const to = (from + 1) % 3;
+          const envelope = {
+            mutations: [
+              accounts.mutations.decrement(from, "balance", amount),
+              accounts.mutations.increment(to, "balance", amount),
+              made.mutations.add(`transfer ${number}`, 1n),
+            ],
+            after: [accounts.row(from).column("balance").gte(0n)],
+            idempotencyKey: `transfer ${number}`,
+          };
+          const tries = await Promise.allSettled([db.commit(envelope), db.commit(envelope)]);
+          for (const { status, reason } of tries) {
+            if (status === "rejected") equal(reason.code, "assertion_failed");
+          }
+          if (!made.hasSync(`transfer ${number}`)) return;
+          equal(made.getSync(`transfer ${number}`), 1n);
+          balances[from] -= amount;
+          balances[to] += amount;
+        };
+        await Promise.all(Array.from({ length: 64 }, (_none, number) => transfer(number)));
+        const found = accounts
+          .rowsSync()
+          .toArray()
+          .map(({ balance }) => balance);
+        equal(String(found), String(balances));
+        assert(
+          found.every((balance) => balance >= 0n),
+          "nobody owes anything",
+        );
+        const once = { mutations: [made.mutations.add("once", 1n)], idempotencyKey: "once" };
+        equal((await db.commit(once)).outcome, "applied");
+        equal((await db.commit(once)).outcome, "duplicate");
+        const other = { ...once, mutations: [made.mutations.add("once", 2n)] };
+        await failsWith(CairnError, "idempotency_key_reused", () => db.commit(other));
+        const readSet = db.read();
+        await readSet.table(accounts).get(0);
+        await accounts.delete(0);
+        const mutations = [made.mutations.delete("nothing")];
+        await failsWith(CairnError, "conflict", () => db.commit({ mutations, readSet }));
+        readSet.release();
+      }),
+  },
+  {
     name: "vectors: nearest, filtered, in a snapshot, in a transaction",
     run: (context) =>
       withDatabase(context, async (db) => {
