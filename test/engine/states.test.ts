@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Engine, EngineOptions, Snapshot } from "../../src/engine/index.ts";
 import { isCairnError } from "../../src/errors.ts";
+import { open as openDatabase } from "../../src/index.ts";
 import { seed } from "../seed.ts";
 import { Random } from "../storage/random.ts";
 import {
@@ -268,5 +269,41 @@ describe("what is kept", () => {
     engine.snapshots.releaseAll();
     expect(kept()).toEqual([0, 201]);
     expect(engine.core.exports.oldestPin()).toBe(engine.published.epoch);
+  });
+});
+
+describe("the option retain of open", () => {
+  test.each([
+    [{}, "argument_invalid"],
+    [{ commits: 0 }, "argument_invalid"],
+    [{ commits: 1.5 }, "argument_invalid"],
+    [{ commits: 32_769 }, "argument_invalid"],
+    [{ ms: 0 }, "argument_invalid"],
+    [{ seconds: 1 }, "option_unknown"],
+    [7, "argument_invalid"],
+  ])("refuses %j", async (retain, code) => {
+    await expect(openDatabase("memory:", { retain } as never)).rejects.toMatchObject({ code });
+  });
+
+  test("snapshots take a seq or the checkpoint, and nothing else", async () => {
+    await using db = await openDatabase("memory:", { retain: { commits: 2 } });
+    const keyspace = await db.keyspace("k");
+    for (let n = 1; n <= 4; n++) await keyspace.put("n", n);
+    const seq = db.stats().seq;
+    const at = (which: bigint | "checkpoint"): unknown => {
+      using snapshot = db.snapshot({ at: which });
+      return keyspace.getSync("n", { snapshot });
+    };
+    expect([at(seq), at(seq - 1n), at(seq - 2n), at("checkpoint")]).toEqual([4, 3, 2, undefined]);
+    await db.checkpoint();
+    await keyspace.put("n", 5);
+    expect([at("checkpoint"), at(seq + 1n)]).toEqual([4, 5]);
+    for (const odd of [seq - 3n, seq + 2n, -1n, 2n ** 70n]) {
+      expect(() => db.snapshot({ at: odd })).toThrow(/Cannot read at seq/);
+    }
+    for (const odd of [3, "newest", null, {}]) {
+      expect(() => db.snapshot({ at: odd } as never)).toThrow(/the option at/);
+    }
+    expect(db.stats().snapshots).toBe(0);
   });
 });
