@@ -5,7 +5,14 @@ import { MemoryMedium, MemoryStorage } from "../../src/storage/memory/index.ts";
 import type { GraphMaker } from "../../src/vector/index.ts";
 import { Random } from "../storage/random.ts";
 import { faultOf, type Oracle, randomVector } from "./oracle.ts";
-import { bruteForceGraphs, coreGraphs, memoryPlace, openOn, withDatabase } from "./places.ts";
+import {
+  bruteForceGraphs,
+  coreGraphs,
+  memoryPlace,
+  openOn,
+  slowPlace,
+  withDatabase,
+} from "./places.ts";
 
 const graphs = coreGraphs;
 
@@ -188,3 +195,53 @@ test("a graph that fails is given up and made again; answers stay right", async 
     await withDatabase(memoryPlace, run, { graphs: failing });
   }
 });
+
+test.each(["exact", "approximate"])(
+  "no vector comes twice when the graph catches up, %s",
+  {
+    timeout: 60_000,
+  },
+  async (how) => {
+    // A check holds the graph until it is let go: rows come and go meanwhile that it never sees.
+    let isHeld = false;
+    const holding: GraphMaker = {
+      ...bruteForceGraphs,
+      create: (options) => {
+        const graph = bruteForceGraphs.create(options);
+        return Object.assign(graph, { checkSlice: () => (isHeld ? undefined : graph.check()) });
+      },
+    };
+    const turns = async (count: number): Promise<void> => {
+      for (let turn = 0; turn < count; turn++)
+        await new Promise((resolve) => setImmediate(resolve));
+    };
+    const run = async (db: Database): Promise<void> => {
+      const random = new Random(9);
+      const index = await db.vectors("index", { dimensions: 4, metric: "l2" });
+      await index.putMany(entriesOf(random, 1_000, 20, 4));
+      for (let round = 0; round < 12; round++) {
+        await index.check();
+        isHeld = true;
+        const checked = index.check();
+        await turns(5);
+        const entries = entriesOf(random, 0, 60, 4);
+        await index.putMany(entries);
+        const snapshot = db.snapshot();
+        const before: Oracle<undefined> = new Map();
+        for (const { id, vector } of entries) before.set(id, { vector, metadata: undefined });
+        await index.deleteMany(entries.slice(0, 50).map(({ id }) => id));
+        const query = randomVector(random, 4);
+        const allow = entries.map(({ id }) => id);
+        const exact = how === "exact";
+        const searched = index.search(query, { k: 100, snapshot, exact, allow });
+        await turns(round);
+        isHeld = false;
+        expect(faultOf((await searched) as never, before, "l2", query, 100)).toBeUndefined();
+        snapshot.release();
+        await checked;
+        await index.deleteMany(allow);
+      }
+    };
+    await withDatabase(slowPlace, run, { graphs: holding });
+  },
+);
