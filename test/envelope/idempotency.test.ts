@@ -86,6 +86,21 @@ test("a key is forgotten by commits and by seconds, and leaves the medium", asyn
   await engine.close();
 });
 
+test("a key that is used again after its time is remembered", async () => {
+  const db = await open("memory:", { idempotency: { commits: 1, seconds: 0 } });
+  const counts = await db.keyspace("counts", { value: "u64" });
+  const send = () =>
+    db.commit({ mutations: [counts.mutations.add("k", 1n)], idempotencyKey: "again" });
+  for (let round = 0; round < 70; round++) {
+    expect((await send()).outcome, `round ${round}`).toBe("applied");
+    expect((await send()).outcome, `round ${round}`).toBe("duplicate");
+    await counts.put("x", 1n);
+    await counts.put("x", 2n);
+  }
+  expect(counts.getSync("k")).toBe(70n);
+  await db.close();
+});
+
 test("a commit that fails leaves no key behind; the next one may use it", async () => {
   const db = await open("memory:");
   const counts = await db.keyspace("counts", { value: "u64" });

@@ -23,6 +23,15 @@ async function fixture(db: Database) {
   return { rows, children, notes, bytes, numbers, vectors };
 }
 
+/** Something that is waited for. */
+function signal(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 test("what is no envelope is refused", async () => {
   const db = await open("memory:");
   const { notes } = await fixture(db);
@@ -147,6 +156,35 @@ test("handles of another database, dropped and altered things are refused", asyn
   await fails("vectors_dropped", () => db.commit({ mutations: [vectors.mutations.delete("v")] }));
   await db.close();
   await other.close();
+});
+
+test("a table that is changed before the envelope has its turn is a conflict", async () => {
+  const db = await open("memory:");
+  const { rows, notes } = await fixture(db);
+  const started = signal();
+  const answer = signal();
+  const validate = async (value: unknown) => {
+    started.resolve();
+    await answer.promise;
+    return { value };
+  };
+  const schema = { "~standard": { version: 1 as const, vendor: "test", validate } };
+  const slow = await db.table("slow", { columns: { id: t.integer().primaryKey() }, schema });
+  const commit = db.commit({
+    mutations: [
+      rows.mutations.update(1, { name: "new" }),
+      notes.mutations.put("n", 1),
+      slow.mutations.insert({ id: 1 }),
+    ],
+    after: [rows.row(1).column("name").eq("new")],
+  });
+  await started.promise;
+  await rows.alter({ rename: { name: "title" } });
+  answer.resolve();
+  await fails("conflict", () => commit);
+  expect([notes.hasSync("n"), slow.hasSync(1)]).toEqual([false, false]);
+  expect(await rows.get(1)).toMatchObject({ title: "a" });
+  await db.close();
 });
 
 test("a validator sees rows; one that answers later needs the awaited form", async () => {
