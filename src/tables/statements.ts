@@ -33,7 +33,26 @@ export interface Outcome {
 /** A statement that is ready to run over the table as it was when it was prepared. */
 export interface Statement {
   readonly state: TableState;
-  readonly run: (writer: TableWriter) => Steps<Outcome>;
+  readonly run: Run;
+  /** The same over a later state with the same columns; absent where it must be prepared again. */
+  readonly over?: (state: TableState) => Run;
+}
+
+type Run = (writer: TableWriter) => Steps<Outcome>;
+
+function statementOver(core: TableCore, over: (state: TableState) => Run): Statement {
+  const state = core.require();
+  return { state, run: over(state), over };
+}
+
+/** True when rows and expressions of one state are those of the other. */
+export function hasSameColumns(left: TableState, right: TableState): boolean {
+  const newest = ({ stored }: TableState): number =>
+    stored.layouts[stored.layouts.length - 1].version;
+  return (
+    newest(left) === newest(right) &&
+    left.columns.every(({ name }, position) => right.columns[position].name === name)
+  );
 }
 
 /** What to do where a row cannot be inserted because of another one. */
@@ -56,14 +75,14 @@ export function insertStatement(
   core: TableCore,
   rows: readonly Values[],
 ): Statement {
-  const state = core.require();
-  return {
-    state,
-    *run(writer) {
-      if (rows.length > 0) yield* insertRows(tables, state, writer, rows);
-      return { changed: rows.length, rows };
-    },
-  };
+  return statementOver(
+    core,
+    (state) =>
+      function* (writer) {
+        if (rows.length > 0) yield* insertRows(tables, state, writer, rows);
+        return { changed: rows.length, rows };
+      },
+  );
 }
 
 /** Inserts rows, and does something else with those that cannot be. */
@@ -108,19 +127,19 @@ export function upsertStatement(
   core: TableCore,
   rows: readonly Values[],
 ): Statement {
-  const state = core.require();
-  return {
-    state,
-    *run(writer) {
-      const changes = new ChangeSet(tables, writer);
-      for (const values of rows) {
-        const key = keyOf(state, values);
-        changes.set(core, key, yield* changes.read(core, key), values);
-      }
-      yield* changes.finish();
-      return { changed: rows.length, rows };
-    },
-  };
+  return statementOver(
+    core,
+    (state) =>
+      function* (writer) {
+        const changes = new ChangeSet(tables, writer);
+        for (const values of rows) {
+          const key = keyOf(state, values);
+          changes.set(core, key, yield* changes.read(core, key), values);
+        }
+        yield* changes.finish();
+        return { changed: rows.length, rows };
+      },
+  );
 }
 
 /** Changes columns of the row with a key. */
@@ -138,19 +157,17 @@ export function updateStatement(
   const encoded = encodeKey(state, key);
   const patch = preparePatch(state, update.patch, false);
   const isSelected = selectorOf(state, update.where);
-  return {
-    state,
-    *run(writer) {
-      const changes = new ChangeSet(tables, writer);
-      const existing = yield* changes.read(core, encoded);
-      if (existing === undefined && update.mustExist === true) throw rowNotFound(state);
-      if (existing === undefined || !isSelected(existing)) return nothing;
-      const after = patched(patch, existing);
-      changes.set(core, encoded, existing, after);
-      yield* changes.finish();
-      return { changed: 1, rows: [after] };
-    },
+  const run: Run = function* (writer) {
+    const changes = new ChangeSet(tables, writer);
+    const existing = yield* changes.read(core, encoded);
+    if (existing === undefined && update.mustExist === true) throw rowNotFound(state);
+    if (existing === undefined || !isSelected(existing)) return nothing;
+    const after = patched(patch, existing);
+    changes.set(core, encoded, existing, after);
+    yield* changes.finish();
+    return { changed: 1, rows: [after] };
   };
+  return { state, run, over: () => run };
 }
 
 /** Changes columns of the rows for which a predicate is true, the first `limit` by primary key. */
@@ -163,37 +180,36 @@ export function updateWhereStatement(
   const state = core.require();
   const expression = checkedPredicate(state, where);
   const patch = preparePatch(state, update.patch, false);
-  return {
-    state,
-    *run(writer) {
-      const changes = new ChangeSet(tables, writer);
-      const found = yield* findRows(state, writer, expression, update.limit);
-      const rows = found.map(({ key, values }) => {
-        const after = patched(patch, values);
-        changes.set(core, key, values, after);
-        return after;
-      });
-      yield* changes.finish();
-      return { changed: rows.length, rows };
-    },
-  };
+  return statementOver(
+    core,
+    (current) =>
+      function* (writer) {
+        const changes = new ChangeSet(tables, writer);
+        const found = yield* findRows(current, writer, expression, update.limit);
+        const rows = found.map(({ key, values }) => {
+          const after = patched(patch, values);
+          changes.set(core, key, values, after);
+          return after;
+        });
+        yield* changes.finish();
+        return { changed: rows.length, rows };
+      },
+  );
 }
 
 /** Deletes the row with a key; no row is no error. */
 export function deleteStatement(tables: Tables, core: TableCore, key: unknown): Statement {
   const state = core.require();
   const encoded = encodeKey(state, key);
-  return {
-    state,
-    *run(writer) {
-      const changes = new ChangeSet(tables, writer);
-      const existing = yield* changes.read(core, encoded);
-      if (existing === undefined) return nothing;
-      changes.set(core, encoded, existing, undefined);
-      yield* changes.finish();
-      return { changed: 1, rows: [existing] };
-    },
+  const run: Run = function* (writer) {
+    const changes = new ChangeSet(tables, writer);
+    const existing = yield* changes.read(core, encoded);
+    if (existing === undefined) return nothing;
+    changes.set(core, encoded, existing, undefined);
+    yield* changes.finish();
+    return { changed: 1, rows: [existing] };
   };
+  return { state, run, over: () => run };
 }
 
 /** Deletes the rows for which a predicate is true, the first `limit` by primary key. */
@@ -205,16 +221,17 @@ export function deleteWhereStatement(
 ): Statement {
   const state = core.require();
   const expression = checkedPredicate(state, where);
-  return {
-    state,
-    *run(writer) {
-      const changes = new ChangeSet(tables, writer);
-      const found = yield* findRows(state, writer, expression, limit);
-      for (const { key, values } of found) changes.set(core, key, values, undefined);
-      yield* changes.finish();
-      return { changed: found.length, rows: found.map(({ values }) => values) };
-    },
-  };
+  return statementOver(
+    core,
+    (current) =>
+      function* (writer) {
+        const changes = new ChangeSet(tables, writer);
+        const found = yield* findRows(current, writer, expression, limit);
+        for (const { key, values } of found) changes.set(core, key, values, undefined);
+        yield* changes.finish();
+        return { changed: found.length, rows: found.map(({ values }) => values) };
+      },
+  );
 }
 
 const nothing: Outcome = { changed: 0, rows: [] };

@@ -39,7 +39,7 @@ import { type TableMatch, TableSearch, type TableSearchOptions } from "./search.
 import { CommitWriter } from "./space.ts";
 import { type StandardSchema, validateRows, validateRowsSync } from "./standard-schema.ts";
 import type { TableState } from "./state.ts";
-import type { OnConflict, Outcome, Statement } from "./statements.ts";
+import { hasSameColumns, type OnConflict, type Outcome, type Statement } from "./statements.ts";
 import { type TableInside, TransactionTable } from "./transaction-table.ts";
 
 /** A value of a primary key's column. */
@@ -581,9 +581,9 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
     const core = this.#core;
     return function* (effects, turn): Steps<Outcome> {
       tables.adopt();
-      requireSame(core, statement.state);
+      const run = runOver(core, statement);
       const writer = new CommitWriter(tables.context.engine, effects);
-      const outcome = yield* statement.run(writer);
+      const outcome = yield* run(writer);
       yield* writer.finish(turn);
       return outcome;
     };
@@ -591,6 +591,16 @@ export class Table<Select = Record<string, unknown>, Insert = Record<string, unk
 }
 
 const first: readonly number[] = [0];
+
+/** A statement over the table as it is now: `conflict` where that needs another preparation. */
+function runOver(core: TableCore, { state, run, over }: Statement): Statement["run"] {
+  const now = core.require();
+  if (now === state) return run;
+  // Indexes and constraints may come and go: they are looked at when the statement runs.
+  if (over !== undefined && hasSameColumns(state, now)) return over(now);
+  requireSame(core, state);
+  return run;
+}
 
 /** Refuses to run a statement over a table that has changed since it was prepared: `conflict`. */
 export function requireSame(core: TableCore, state: TableState): void {

@@ -114,6 +114,43 @@ test("a statement in one group with a change of its table goes by the change", a
   await db.close();
 });
 
+test("statements go on while indexes and constraints come and go", async () => {
+  const medium = new MemoryMedium();
+  const storage = new GatedStorage(medium);
+  const db = await open(storage);
+  const table = await db.table("people", people);
+  await table.insertMany(Array.from({ length: 6 }, (_, id) => ({ id, name: `n${id}` })));
+  const other = await db.keyspace<string>("other");
+  const release = storage.shut();
+  const first = other.put("first", "x");
+  await turn();
+  const adding = table.addConstraint({ name: "short", check: { name: { lt: "o" } } });
+  await turn();
+  const late = [
+    table.insert({ id: 10, name: "a" }),
+    table.upsert({ id: 1, name: "b" }),
+    table.update(2, { name: "c" }),
+    table.updateWhere({ name: "n3" }, { name: "d" }),
+    table.delete(4),
+    table.deleteWhere({ name: "n5" }),
+  ];
+  // They meet what is being added, although they were called before.
+  const bad = [
+    table.insert({ id: 11, name: "z" }),
+    table.upsert({ id: 0, name: "z" }),
+    table.update(0, { name: "z" }),
+    table.updateWhere({ id: 0 }, { name: "z" }),
+  ];
+  const judged = Promise.all(bad.map((one) => fails("check_constraint_failed", () => one)));
+  release();
+  await Promise.all([first, adding, judged, ...late]);
+  const rows = table.rowsSync().toArray();
+  expect(rows.map(({ id, name }) => `${id}${name}`)).toEqual(["0n0", "1b", "2c", "3d", "10a"]);
+  await table.createIndex({ columns: ["name"], unique: true });
+  expect((await table.check()).findings).toEqual([]);
+  await db.close();
+});
+
 test("a table of a later release is refused, not misread", async () => {
   const medium = new MemoryMedium();
   const db = await open(new MemoryStorage(medium));
