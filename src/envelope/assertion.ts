@@ -1,6 +1,6 @@
 /** Assertions, checked when an envelope is given and judged at its turn. */
 import type { DecodeRecord, Steps } from "../engine/index.ts";
-import { CairnError } from "../errors.ts";
+import type { CairnError } from "../errors.ts";
 import { type Context, describeValue, invalid, type RecordAssertion } from "../kv/index.ts";
 import { checkKey } from "../kv/key-check.ts";
 import { coreOf, type Keyspace } from "../kv/keyspace.ts";
@@ -23,24 +23,23 @@ import {
   ownedKey,
 } from "../transaction/index.ts";
 import { type Assertion, assertionDepthMax, assertionsMax, tooLarge } from "./envelope.ts";
+import {
+  failed,
+  found,
+  holds,
+  isMeasure,
+  isNumberTrue,
+  missing,
+  operators,
+  order,
+  type Verdict,
+} from "./verdict.ts";
 
 /** What an assertion is judged by. */
 export interface View {
   readonly attempt: Attempt;
   /** The commit under way: the version of what it has written. */
   readonly seq: number;
-}
-
-type Actual = string | number | bigint | boolean | null;
-
-/** Undefined where it holds; otherwise what was found instead. */
-type Verdict = Failure | undefined;
-
-interface Failure {
-  /** Which assertion within a combination. */
-  readonly path: string;
-  readonly actual: Actual;
-  readonly isMissing: boolean;
 }
 
 /** An assertion that is ready to be judged. */
@@ -307,8 +306,6 @@ class ColumnJudge implements Judge {
 
 const numberValues: ReadonlySet<string> = new Set(["u64", "i64", "u256"]);
 const orderedValues: ReadonlySet<string> = new Set(["utf8", "bytes"]);
-const operators: ReadonlySet<string> = new Set(["eq", "ne", "lt", "lte", "gt", "gte"]);
-
 function existence(
   path: string,
   expected: boolean,
@@ -369,68 +366,6 @@ function not(inner: Judge): Judge {
       return (yield* verdictOf(inner, view)) === undefined ? found("not", true) : undefined;
     },
   };
-}
-
-function holds(op: ComparisonOperator, comparison: number): boolean {
-  switch (op) {
-    case "eq":
-      return comparison === 0;
-    case "ne":
-      return comparison !== 0;
-    case "lt":
-      return comparison < 0;
-    case "lte":
-      return comparison <= 0;
-    case "gt":
-      return comparison > 0;
-    case "gte":
-      return comparison >= 0;
-  }
-}
-
-/** What a column of numbers can be compared with at once; null and the rest are expressions. */
-function isMeasure(value: unknown): value is number | bigint {
-  return typeof value === "bigint" || (typeof value === "number" && !Number.isNaN(value));
-}
-
-/** As the expression says it: null compares with nothing. */
-function isNumberTrue(value: unknown, op: ComparisonOperator, expected: number | bigint): boolean {
-  return value !== null && holds(op, order(value as number | bigint, expected));
-}
-
-/** Numbers and bigints compare by their exact values. */
-function order(left: number | bigint, right: number | bigint): number {
-  if (left < right) return -1;
-  return left > right ? 1 : 0;
-}
-
-function found(path: string, value: unknown): Failure {
-  return { path, actual: actualOf(value), isMissing: false };
-}
-
-function missing(path: string): Failure {
-  return { path, actual: null, isMissing: true };
-}
-
-/** A value as details hold it. */
-function actualOf(value: unknown): Actual {
-  if (value instanceof Date) return value.toISOString();
-  if (value instanceof Uint8Array) {
-    return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  }
-  if (typeof value === "object" && value !== null) return JSON.stringify(value);
-  return value as Actual;
-}
-
-function failed(where: "before" | "after", index: number, failure: Failure): CairnError {
-  const { path, actual, isMissing } = failure;
-  return new CairnError(
-    "assertion_failed",
-    `Cannot commit the envelope: assertion ${index} ${where} the mutations, ${path}, does not ` +
-      `hold${isMissing ? ", because there is nothing under its key" : ""}. Nothing was applied. ` +
-      "Read again, and decide again.",
-    { details: { index, where, assertion: path, actual, isMissing } },
-  );
 }
 
 function checkNumber(op: unknown, expected: unknown): void {
