@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -95,6 +95,11 @@ describe("where a database is", () => {
       );
     }
     await fails("argument_invalid", () => open({ application: 7, dataRoot: root } as never));
+  });
+
+  test("SQLite's name for memory becomes no folder", async () => {
+    await fails("argument_invalid", () => open(":memory:"));
+    expect(existsSync(":memory:")).toBe(false);
   });
 
   test("targets that are none are argument_invalid", async () => {
