@@ -5,8 +5,8 @@
 // Both sides take turns in one process, round by round, with prepared statements and prepared
 // queries; the figure is the median of the rounds, the ratio that of the medians. What is read is
 // checked to be the same. node:sqlite needs a newer Node than 20: where this one has none, the one
-// that test/runtime/install.mjs installs runs the comparison again with it. On a machine that others
-// use, too, CAIRN_BENCH_CLOCK=cpu counts the processor's time in place of the clock's.
+// that test/runtime/install.mjs installs runs the comparison again with it. On a machine that
+// others use, too, CAIRN_BENCH_CLOCK=cpu counts the processor's time in place of the clock's.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -190,11 +190,11 @@ compare(
 const stored = loaded + perRound * rounds;
 growing.push(upserts(stored));
 const [few, many] = [growing[0], growing.at(-1)];
-console.log(
-  `${`an upsert among ${stored.toLocaleString("en")} rows costs`.padEnd(38)}` +
-    `${(many.cairn / few.cairn).toFixed(2).padStart(9)}x${(many.other / few.other).toFixed(2).padStart(9)}x` +
-    "  of one among the fewest",
-);
+const costs = [many.cairn / few.cairn, many.other / few.other].map((cost) => {
+  return `${cost.toFixed(2)}x`.padStart(10);
+});
+const among = `an upsert among ${stored.toLocaleString("en")} rows costs`.padEnd(38);
+console.log(`${among}${costs.join("")}  of one among the fewest`);
 
 const lookUp = (get) => (from, of) => {
   let total = 0;
