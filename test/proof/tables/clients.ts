@@ -45,7 +45,6 @@ export class Clients {
   readonly #level: Level;
   /** No answer counts any more: the process is gone. */
   isGone: () => boolean = () => false;
-  isSync = false;
   #value = 0;
   #begun = 0;
 
