@@ -15,7 +15,7 @@ async function written(): Promise<MemoryMedium> {
   return medium;
 }
 
-test("a catalogue that comes shorter than its file costs nothing: there is an older one", async () => {
+test("a catalogue that comes short costs nothing: there is an older one", async () => {
   for (const failure of ["short", "failed"]) {
     const storage = new MemoryStorage(await written());
     const read = storage.blobs.read.bind(storage.blobs);

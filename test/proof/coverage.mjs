@@ -2,7 +2,7 @@
 //
 //   node test/proof/coverage.mjs [TEST ...]        (default: the suites below)
 //
-// Ends with `N of M branches`, and 1 when one is left out.
+// Ends with `N of M branches`, and with 1 when one is left out that can be taken.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,34 @@ const measured = [
   "src/engine/{recovery,checkpoint,root,catalogue,blob,open,format-version}.ts",
   "src/kv/{codec,descriptor,text,bytes}.ts",
 ];
-const suites = ["test/engine", "test/format", "test/crash", "test/golden", "test/kv"];
+const suites = ["test/engine", "test/format", "test/crash", "test/golden", "test/kv"].concat([
+  "test/proof/errors",
+  "test/transaction",
+]);
+
+/** Ways that nothing can take, by file and line of source, and why they are there. */
+const unreachable = [
+  {
+    path: "src/engine/checkpoint.ts",
+    line: "if (number >= firstOpen) continue;",
+    reason: "freezing closes every blob that has pages, in the same turn",
+  },
+  {
+    path: "src/engine/checkpoint.ts",
+    line: "if (blob === undefined) continue;",
+    reason: "a condemned blob is forgotten here and nowhere else; the map's type asks for it",
+  },
+  {
+    path: "src/engine/log/reader.ts",
+    line: "const sure = this.#sure ?? end;",
+    reason: "the end is only looked at after the log was opened, which sets it",
+  },
+  {
+    path: "src/engine/log/remains.ts",
+    line: "if (frame === undefined) return 0;",
+    reason: "the caller has seen the magic; the type of readFrame asks for it",
+  },
+];
 
 const folder = mkdtempSync(join(tmpdir(), "cairn-coverage-"));
 const tests = process.argv.length > 2 ? process.argv.slice(2) : suites;
@@ -40,8 +67,8 @@ const files = JSON.parse(readFileSync(join(folder, "coverage-final.json"), "utf8
 rmSync(folder, { recursive: true });
 
 /**
- * Where a generator goes on after an `if` without `else`, the count of the way around it is worked out
- * below zero: what comes next tells.
+ * Where a generator goes on after an `if` without `else`, the count of the way around it is worked
+ * out below zero: what comes next tells.
  */
 function countOf(count, { loc }, { statementMap, s }) {
   if (count >= 0) return count;
@@ -51,8 +78,11 @@ function countOf(count, { loc }, { statementMap, s }) {
 
 let all = 0;
 let taken = 0;
+let never = 0;
 for (const file of Object.values(files)) {
   const { path, branchMap, b } = file;
+  const name = relative(root, path);
+  const source = readFileSync(path, "utf8").split("\n");
   for (const [id, branch] of Object.entries(branchMap)) {
     const { type, locations, loc } = branch;
     for (const [index, count] of b[id].entries()) {
@@ -60,10 +90,12 @@ for (const file of Object.values(files)) {
       if (countOf(count, branch, file) > 0) taken++;
       else {
         const where = locations[index]?.start?.line ?? loc.start.line;
-        console.log(`${relative(root, path)}:${where} ${type}, way ${index + 1}`);
+        const line = source[where - 1].trim();
+        if (unreachable.some((known) => known.path === name && known.line === line)) never++;
+        else console.log(`${name}:${where} ${type}, way ${index + 1}`);
       }
     }
   }
 }
-console.log(`${taken} of ${all} branches`);
-process.exitCode = taken === all && status === 0 ? 0 : 1;
+console.log(`${taken} of ${all} branches, ${never} of the others cannot be taken`);
+process.exitCode = taken + never === all && status === 0 ? 0 : 1;

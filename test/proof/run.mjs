@@ -3,9 +3,9 @@
 //   npm run proof -- PART [--seed S] [--seconds T] [--count N] [--jobs J]
 //
 //   PART   crash, kill, model, isolation, fuzz, damage, errors: test/proof/parts/PART.ts
-//          mutant [ID]  the planted mistakes, or one of them;  mutant random  random ones
-//          all          all parts, until what is missing of a full campaign is reached, or --seconds
-//                       (3,600) are over; --jobs (2) at a time
+//          mutant [ID]  the planted mistakes, or one of them; mutant random  random ones
+//          all          all parts, until what is missing of a full campaign is reached, or
+//                       --seconds (3,600) are over; --jobs (2) at a time
 //          ledger       what has been done with the engine as it is now
 //
 // The seed is one more than the highest that the ledger has for this part and this engine; so runs
