@@ -179,8 +179,8 @@ async function storageOf(target: OpenTarget): Promise<Storage> {
   if (typeof target === "string") {
     if (target === memoryName) return new MemoryStorage();
     if (target === "") throw invalid(action, "the path", "an empty string", "a folder's path");
-    // As SQLite writes it: it would become a folder of that name, and keep what was to be forgotten.
-    if (target === ":memory:") throw invalid(action, "the path", '":memory:"', '"memory:"');
+    // SQLite's name would become a folder, and keep what was to be forgotten.
+    if (target === ":memory:") throw invalid(action, "the path", '":memory:"', `"${memoryName}"`);
     // Not there in browsers, where the build puts a refusal in its place.
     const { openNodeStorage } = await import("./storage/node-fs/index.ts");
     return openNodeStorage(target);
