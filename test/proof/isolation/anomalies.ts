@@ -163,6 +163,18 @@ export const listHistories: readonly ListHistory[] = [
     ],
   },
   {
+    name: "what was seen of a commit that the crash cut off, beside what came in its place",
+    anomaly: undefined,
+    level: "serializable",
+    transactions: [
+      t([append(1, 10)], "ok", 0, 1),
+      t([append(1, 20)], "unknown", 2, Number.POSITIVE_INFINITY),
+      t([read(1, 10, 20)], "unknown", 3, Number.POSITIVE_INFINITY),
+      t([read(1, 10), append(1, 30)], "ok", 5, 6),
+      after(10, read(1, 10, 30)),
+    ],
+  },
+  {
     name: "one after the other",
     anomaly: undefined,
     level: "serializable",

@@ -64,9 +64,25 @@ class ListCheck {
       this.#requireOwn(index, transaction);
       for (const step of transaction.steps) if (step.kind === "read") this.#readAlone(index, step);
     }
+    this.#lengthen("ok");
+    // What these have seen may have been cut off, and others have gone another way since.
+    this.#lengthen("unknown");
     for (const [index, { status, steps }] of this.#all.entries()) {
       if (status === "fail") continue;
       for (const step of steps) if (step.kind === "read") this.#requirePrefix(index, step);
+    }
+  }
+
+  /** Notes the longest of the lists that transactions of this outcome have read. */
+  #lengthen(outcome: Transaction["status"]): void {
+    for (const [index, { status, steps }] of this.#all.entries()) {
+      if (status !== outcome) continue;
+      for (const step of steps) {
+        if (step.kind !== "read") continue;
+        const longest = this.#lists.get(step.key);
+        const shown = this.#lasting(index, this.#shown(index, step.list), longest ?? []);
+        if (shown.length > (longest?.length ?? -1)) this.#lists.set(step.key, shown);
+      }
     }
   }
 
@@ -107,8 +123,6 @@ class ListCheck {
         this.#report("G1b", index, `reads ${list.at(-1)}, which was not the last of its writer`);
       }
     }
-    const shown = this.#shown(index, list);
-    if (shown.length > (this.#lists.get(key)?.length ?? -1)) this.#lists.set(key, shown);
   }
 
   /** What a read tells of the list: what an unknown one has appended itself may never be there. */

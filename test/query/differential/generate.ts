@@ -93,7 +93,12 @@ class Writer {
     if (roll < 0.5) return { op: "negate", of: this.number(depth - 1) };
     if (roll < 0.6) {
       const { name, column } = random.pick(numbers);
-      return { op: "coalesce", of: [this.column(name), this.literal(column.type)] };
+      // A whole number would be a float with us, by its column, and not with SQLite, by its value.
+      const other: Expression =
+        column.type === "float"
+          ? { op: "value", value: random.whole(-50, 50) + 0.5 }
+          : this.literal(column.type);
+      return { op: "coalesce", of: [this.column(name), other] };
     }
     if (roll < 0.85) {
       const op = random.pick(["add", "subtract"] as const);
